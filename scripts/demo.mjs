@@ -76,11 +76,11 @@ async function run() {
   if (!isStory && entry) note = 'Break the new shop by a key, or look around in the console.';
 }
 
-/** What was done last, but for what anybody may do, which is told by the state. */
+/** What was done last, but for what anybody may do, which is seen in the state. */
 function noteOf({ rollout: { key, state }, entry }) {
   if (state.killed)
     return `Killed: all traffic is on legacy. Revive it in the console, by \`tidegate revive ${key}\`, or start over (s).`;
-  const told = {
+  const reported = {
     rolled_back:
       entry?.actor === 'guardrail'
         ? 'See in the console why it was rolled back, mend the new shop (h), start over (s).'
@@ -88,7 +88,7 @@ function noteOf({ rollout: { key, state }, entry }) {
     paused: `Held by hand. Resume it in the console, by \`tidegate resume ${key}\`, or start over (s).`,
     completed: 'Completed by hand: 100 % on new. Start over (s), or roll it back.',
   };
-  return told[state.phase] ?? note;
+  return reported[state.phase] ?? note;
 }
 
 async function nextLook() {

@@ -233,6 +233,8 @@ fn report(rollout: Name, n: u32) -> Report {
         network: Some(n),
         is_view: true,
         js_errors: 1,
+        scripts: Vec::new(),
+        is_mixed: false,
         measures: vec![(Measure::Vital(Vital::Lcp), 190)],
         values: Vec::new(),
         events: vec![format!("event-{}", n / 2_000).parse().unwrap()],

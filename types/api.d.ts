@@ -300,8 +300,12 @@ export type Guardrail = {
   after?: Duration;
   /** What is done: `off`, `rollback`, `previous`, `pause`, `alert`, or a percentage such as `5%`. */
   then: string;
-  /** The same in words: `rolls back`. */
+  /** The same in words: `rolls back`; of one that observes, `would have rolled back`. */
   acts: string;
+  /** `observe`: it is judged and shown, and acts on nobody. */
+  mode: 'act' | 'observe';
+  /** Of one that observes: when it last came true in this attempt, and would have acted. */
+  observed_at?: Time;
   /** `critical` pages somebody. */
   severity: 'critical' | 'warning';
   /** What it says now. */
@@ -383,6 +387,7 @@ export type Blocker = {
     | 'hold'
     | 'gates'
     | 'sample_ratio'
+    | 'problem'
     | 'checklist'
     | 'hook'
     | 'freeze'
@@ -448,6 +453,12 @@ export type Rollout = {
   guardrails: Guardrail[];
   /** Whether as many users are on each side as the percentage says; absent where they are not split. */
   sample_ratio?: Judgement;
+  /** What makes the figures worth less: each kind, with what is done about it and whether it is found now. */
+  problems: ProblemState[];
+  /** What new has more of than legacy in the last hour: failures, where, errors of pages, how many people. */
+  broke?: Broke;
+  /** The same in sentences. */
+  what_broke?: string[];
   /** The checklist that counts now. */
   checklist?: Checklist;
   /** The messages of the plan that people were handed to send (`by` of a `[[notice]]`). `approve` ticks one off; nothing waits for them. Absent for none. */
@@ -520,7 +531,7 @@ export type NotNow = {
 export type Reach = {
   /** The revision that killed it. */
   revision: number;
-  /** How many isolates were heard from in the last minute. */
+  /** How many isolates have reported in the last minute. */
   isolates: number;
   /** How many of them have not confirmed the kill. */
   behind: number;
@@ -751,6 +762,8 @@ export type Entry = {
   figures?: string[];
   /** The figures that decided: those of the guardrail, or of the gates of the stage that was left. */
   measured?: Figure[];
+  /** What broke, of what took something back. */
+  broke?: Broke;
   /** The state after the change. */
   state: State;
   /** `hash` of the entry before; zeros for the first. */
@@ -922,7 +935,7 @@ export type Message = {
   /** When it was due. */
   at: Time;
   /** What it is. */
-  kind: 'alert' | 'escalation' | 'checkin' | 'notice' | 'verification';
+  kind: 'alert' | 'observed' | 'escalation' | 'checkin' | 'notice' | 'verification';
   /** Channels; of an escalation and a check-in the role. */
   to: string[];
   /** What it says. */
@@ -1006,8 +1019,8 @@ export type Plan = {
   }[];
   /** Who is who. */
   roles?: Record<string, string>;
-  /** When it starts by itself, after the checklist. */
-  start?: string;
+  /** When it starts by itself, after the checklist: then, or with the next version of new. */
+  start?: string | 'on deploy';
   /** Before the start. */
   checklist?: ChecklistItem[];
   /** Who takes the next step. */
@@ -1043,6 +1056,10 @@ export type Plan = {
   /** In their order; percentages do not fall. */
   stage: Stage[];
   guardrail?: PlannedGuardrail[];
+  problem?: {
+    on: 'srm' | 'no_traffic' | 'low_traffic' | 'measuring_stopped' | 'identity_mixed' | 'config_fault';
+    then: 'show' | 'alert' | 'hold' | 'pause' | 'rollback';
+  }[];
   notice?: Notice[];
   risk?: Risk[];
 };
@@ -1144,6 +1161,8 @@ export type PlannedGuardrail = {
   /** A condition. */
   when: string;
   then: string;
+  /** `observe`: judged and shown, and acts on nobody. */
+  mode?: 'act' | 'observe';
   severity?: 'critical' | 'warning';
   notify?: Name[];
   stages?: Name[];
@@ -1350,6 +1369,8 @@ export type Session = {
   role: 'viewer' | 'operator' | 'reporter';
   /** When the session ends; a token has no such time. */
   expires?: Time;
+  /** Where the sign-in is ended, where `DELETE` does not end it: of Cloudflare Access. */
+  sign_out?: string;
 };
 
 /** That the worker runs, and what the isolate that answers knows. */
@@ -1891,7 +1912,7 @@ export type RolloutTimeline = {
 
 /** Something that has a date. */
 export type TimelineEvent = {
-  /** The same whenever it is told, within its rollout. */
+  /** The same whenever it is asked for, within its rollout. */
   id: string;
   /** When, or from when on. */
   at: Time;
@@ -1942,4 +1963,80 @@ export type Needs = {
   minutes: number;
   /** If new's figure is so many times legacy's; none for as much as it seems to be. */
   ratio?: number;
+};
+
+/** Something that makes a rollout's figures worth less. */
+export type ProblemState = {
+  /** Which. */
+  on: 'srm' | 'no_traffic' | 'low_traffic' | 'measuring_stopped' | 'identity_mixed' | 'config_fault';
+  /** What it is, in a clause. */
+  what: string;
+  /** What is done about it. */
+  then: 'show' | 'alert' | 'hold' | 'pause' | 'rollback';
+  /** Whether it is found now. */
+  is_found: boolean;
+  /** How it shows, in words; empty where it is not found. */
+  text?: string;
+  /** Since when it is found. */
+  since?: Time;
+};
+
+/** What broke. */
+export type Broke = {
+  /** How many minutes this is about, up to now. */
+  minutes: number;
+  /** Failures of requests, those with the most over legacy first. */
+  failures?: Failure[];
+  /** JavaScript errors, likewise. */
+  scripts?: ScriptError[];
+  /** Users of new with a failed request. */
+  failing?: People;
+  /** Users of new with a JavaScript error. */
+  erring?: People;
+};
+
+/** A class of failures that is more frequent on new, somewhere or everywhere. */
+export type Failure = {
+  /** Which failures. */
+  class: '5xx' | '4xx' | 'timeout' | 'refused' | 'broken' | 'abandoned';
+  /** The plan's endpoint; absent for everywhere. */
+  endpoint?: Name;
+  /** The endpoint's path. */
+  path?: string;
+  /** Of its requests on new. */
+  new: Share;
+  /** Of its requests on legacy. */
+  legacy: Share;
+  /** The statuses, the most frequent first: the status and how often new answered with it. */
+  statuses?: [number, number][];
+};
+
+/** How many of how many. */
+export type Share = {
+  /** So many. */
+  count: number;
+  /** Of so many. */
+  of: number;
+};
+
+/** A JavaScript error that is more frequent on new. */
+export type ScriptError = {
+  /** Its fingerprint: name, message and file without their variable parts. */
+  fingerprint: string;
+  /** Page views of new with it, at least, of those that reported. */
+  new: Share;
+  /** Page views of legacy with it. */
+  legacy: Share;
+  /** The minute in which new first had it, counted since 1970, where legacy never had it. */
+  first_on_new?: number;
+};
+
+/** How many people: an estimate with its interval. */
+export type People = {
+  /** About so many. */
+  about: number;
+  /** At least, with a confidence of 95 %. The same as `about` where everybody was counted. */
+  from: number;
+  /** At most, likewise. */
+  to: number;
 };

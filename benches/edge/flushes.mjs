@@ -1,5 +1,5 @@
 // How many isolates one deployment takes: thousands of simulated ones count requests and flush them as
-// real ones do, each when it was told to and to the relay that it was told of; nothing is lost that was
+// real ones do, each when it was reported to and to the relay that it was reported; nothing is lost that was
 // acknowledged, and a kill comes to all of them. In production each relay has a thread of its own. Here
 // the controller, all relays and the worker that carries the flushes share the one thread of workerd, so
 // the CPU of a flush is what counts, and the times are this machine's and on the high side.
@@ -184,7 +184,7 @@ class Fleet {
   flushes = [];
   failures = [];
   relayed = 0;
-  /** The layout that was told last. */
+  /** The layout that was reported last. */
   layout = { leaves: 0, at: 0 };
   /** When each isolate learned of the revision that is watched. */
   watched = { revision: Infinity, at: [] };

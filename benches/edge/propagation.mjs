@@ -78,7 +78,7 @@ function progress() {
   if (process.stderr.isTTY) process.stderr.write(done === TOTAL ? '\r\x1b[K' : `\r${done}/${TOTAL} changes`);
 }
 
-/** What a user was told out of turn: the changes come in one order, and each is told once. */
+/** What a user got out of turn: the changes come in one order, and each is seen once. */
 function astray(story) {
   const due = Object.values(CHANGES).map(({ outcome }) => outcome);
   const strays = [];
@@ -122,8 +122,8 @@ function show({ rows, strays }) {
     ),
     '',
     strays.length === 0
-      ? 'Nobody was told anything else in between.'
-      : `Users were also told ${strays.length} times: ${[...new Set(strays)].join('; ')}`,
+      ? 'Nobody was reported anything else in between.'
+      : `Users also got ${strays.length} other answers: ${[...new Set(strays)].join('; ')}`,
   ];
   for (const kind of ['kill', 'revive']) {
     const shares = rows.filter(({ change }) => change === kind).map(({ last_isolate: last }) => last.share_within_goal);

@@ -97,7 +97,7 @@ fn all() -> Vec<(&'static str, Judge)> {
 }
 
 impl Judge {
-    /// Tells it what bins did before. It is told again whenever bins move.
+    /// Tells it what bins did before. It is reported again whenever bins move.
     pub fn weigh(&mut self, weights: &Weights) {
         match self {
             Self::Tidegate(inner) => inner.1.weigh(weights.clone()),

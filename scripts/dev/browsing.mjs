@@ -51,14 +51,14 @@ export function client(port, socketsMax) {
 
 /**
  * Loads a page for a visitor `{ id, address, lineMs, deviceMs, cache }` and resolves with what a report
- * says of it; `undefined` where there is no page. `told` hears of each answer.
+ * says of it; `undefined` where there is no page. `reported` gets each answer.
  */
-export async function load(client, visitor, path, told) {
+export async function load(client, visitor, path, reported) {
   const start = performance.now();
   const sinceStart = () => performance.now() - start + visitor.lineMs;
   const ask = async (url, headers) => {
     const answer = await client.request(visitor, url, { headers });
-    told(answer);
+    reported(answer);
     return answer;
   };
   const page = await ask(path, { accept: 'text/html', 'sec-fetch-dest': 'document', 'sec-fetch-mode': 'navigate' });

@@ -26,7 +26,7 @@ export function openVisitors({ port, visitors, rate }) {
     open = 0,
     isClosed = false;
 
-  const told = ({ status, headers }) => {
+  const reported = ({ status, headers }) => {
     if (status === 0) counts.unanswered += 1;
     else if (status >= 500) counts.failed += 1;
     else if (headers['tidegate-reason'] === 'rescued') counts.rescued += 1;
@@ -34,7 +34,7 @@ export function openVisitors({ port, visitors, rate }) {
   };
 
   async function view(visitor) {
-    const seen = await load(http, visitor, pick(PAGES), told);
+    const seen = await load(http, visitor, pick(PAGES), reported);
     counts.views += 1;
     if (seen === undefined) return;
     counts.thrown += seen.js_errors;

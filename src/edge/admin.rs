@@ -8,6 +8,7 @@ use super::{api, clock, glue, isolate};
 use tidegate_isolate::{Delivery, Reporting};
 use tidegate_protocol::address::Address;
 use tidegate_protocol::answer::Answer;
+use tidegate_protocol::api::access;
 use tidegate_protocol::api::asking::Asking;
 use tidegate_protocol::api::auth::{Credentials, all_tokens};
 use tidegate_protocol::api::problem::Problem;
@@ -85,7 +86,7 @@ pub async fn serve(request: &Request, env: &Env) -> Response {
         OwnPath::Preview => Ok(open_preview(&request)),
         OwnPath::Choose => Ok(choose(&request).await),
         OwnPath::Reports => take_report(&request).await,
-        OwnPath::SessionShown => api::admitted(&request).map(|(person, ends_s)| session::whose(&person, ends_s)),
+        OwnPath::SessionShown => api::admitted(&request).await.map(session::whose),
         OwnPath::SignIn => sign_in(&request).await,
         OwnPath::SignOut => session::sign_out(&Sent::read(&request).credentials()),
         OwnPath::Exposition => api::expose(&request).await,
@@ -98,7 +99,10 @@ pub async fn serve(request: &Request, env: &Env) -> Response {
 
 /// The console or the beacon's script.
 async fn file(request: &AdminRequest<'_>) -> Response {
-    let found = glue::asset(request.env, request.raw, &www::headers(request.address.path)).await;
+    let is_by_access =
+        request.header(access::HEADER).is_some() && isolate::with(|isolate| isolate.settings().access.is_some());
+    let headers = www::headers(request.address.path, is_by_access);
+    let found = glue::asset(request.env, request.raw, &headers).await;
     found.unwrap_or_else(|| glue::answer(&Answer::from(Problem::not_found(request.address.path)).to(&request.method)))
 }
 
@@ -109,7 +113,7 @@ fn open_preview(request: &AdminRequest<'_>) -> Answer {
     })
 }
 
-/// Lets somebody choose a side. What it counts as is told before the answer, which does not depend on it.
+/// Lets somebody choose a side. What it counts as is reported before the answer, which does not depend on it.
 async fn choose(request: &AdminRequest<'_>) -> Answer {
     let form = if request.method == "POST" { request.body(choice::BODY_BYTES_MAX).await } else { Ok(String::new()) };
     let fields = [request.query(), &form.unwrap_or_default()].join("&");
@@ -202,6 +206,7 @@ impl Sent {
         Credentials {
             authorization: None,
             sessions: Vec::new(),
+            access: None,
             origin: self.origin.as_deref(),
             fetch_site: self.fetch_site.as_deref(),
             own_origin: &self.to,

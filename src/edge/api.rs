@@ -4,8 +4,9 @@
 use super::admin::{AdminRequest, Sent};
 use super::{clock, glue, isolate};
 use tidegate_protocol::answer::Answer;
+use tidegate_protocol::api::access;
 use tidegate_protocol::api::asking::Asking;
-use tidegate_protocol::api::auth::{Credentials, Person, admit, all_tokens};
+use tidegate_protocol::api::auth::{Admitted, Credentials, admit, all_tokens};
 use tidegate_protocol::api::local::{Explaining, Linking};
 use tidegate_protocol::api::problem::Problem;
 use tidegate_protocol::api::session;
@@ -17,16 +18,22 @@ pub async fn expose(request: &AdminRequest<'_>) -> Result<Answer, Problem> {
     handle(request, EXPOSITION).await.map(Answer::exposition)
 }
 
-/// Who asks, and when their session ends, in seconds since 1970.
+/// Who asks.
 ///
 /// # Errors
 /// When they may not do it.
-pub fn admitted(request: &AdminRequest<'_>) -> Result<(Person, Option<u64>), Problem> {
+pub async fn admitted(request: &AdminRequest<'_>) -> Result<Admitted, Problem> {
     let (authorization, cookies) = (request.header("authorization"), request.header("cookie").unwrap_or_default());
     let (sent, tokens) = (Sent::read(request), all_tokens(|name| request.text(name)));
+    let assertion = request.header(access::HEADER).filter(|_| authorization.is_none());
+    let unverified = |text: &String| isolate::with(|isolate| isolate.unverified_access(text, clock::now_ms()));
+    if let Some(input) = assertion.as_ref().and_then(unverified) {
+        isolate::run(request.env, input).await;
+    }
     let credentials = Credentials {
         authorization: authorization.as_deref(),
         sessions: session::brought(&cookies),
+        access: assertion.and_then(|text| isolate::act(|isolate| isolate.access(&text, clock::now_ms()))),
         reports: reported_on(&request.method, request.address.path),
         ..sent.credentials()
     };
@@ -38,7 +45,7 @@ pub fn admitted(request: &AdminRequest<'_>) -> Result<(Person, Option<u64>), Pro
 /// # Errors
 /// With the problem to answer.
 pub async fn handle(request: &AdminRequest<'_>, path: &str) -> Result<Reply, Problem> {
-    let (person, _) = admitted(request)?;
+    let Admitted { person, .. } = admitted(request).await?;
     let route = Route::find(&request.method, path)?;
     route.admits(&person)?;
     let body = match route.body_bytes_max(&request.method) {

@@ -61,7 +61,7 @@ async function serve(gate, url, request, env, context) {
 }
 
 /**
- * Behind an answer: what was counted of it is told, unless that is under way.
+ * Behind an answer: what was counted of it is reported, unless that is under way.
  * @param {Env} env
  * @param {ExecutionContext} context
  */

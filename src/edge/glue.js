@@ -147,14 +147,19 @@ export async function bodyText(request, bytesMax) {
   return new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(await new Blob(chunks).arrayBuffer());
 }
 
+/** So long a set of published keys may be, in bytes: a hundred of them. */
+const KEYS_BYTES_MAX = 1 << 18;
+
 /**
- * A small text of another host.
+ * The set of keys that another host publishes.
  * @param {string} url
  */
 export async function fetchText(url) {
   const response = await fetch(url, { signal: AbortSignal.timeout(2000) });
   if (!response.ok) throw new Error(`${url} answered ${response.status}`);
-  return response.text();
+  const text = await bodyText(response, KEYS_BYTES_MAX);
+  if (text === undefined) throw new Error(`the answer of ${url} is longer than ${KEYS_BYTES_MAX >> 10} KB`);
+  return text;
 }
 
 /**

@@ -184,16 +184,17 @@ function inTime(answered, timeoutMs, uploaded) {
 }
 
 /**
- * What the rules need of an answer to a public URL, a line each: its status, where it redirects to, its headers.
+ * An answer to a public URL, a line each: its status, where it redirects to, its headers. With a module, those alone
+ * that it needs.
  * @param {Response} response
  * @param {string} url
- * @param {Gate} gate
+ * @param {Gate} [gate]
  */
 export function readResponse(response, url, gate) {
   const { status, headers } = response;
   const location = status >= 301 && status <= 308 ? headers.get('location') : null;
   const target = location === null ? '' : (URL.parse(location, url)?.href ?? '');
-  return `${status}\n${target}${neededLines(gate, headers, false)}`;
+  return `${status}\n${target}${gate ? neededLines(gate, headers, false) : lines(headers)}`;
 }
 
 /**

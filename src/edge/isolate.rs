@@ -2,7 +2,7 @@
 //!
 //! The runtime forbids that one request awaits another's promise. So each request does what its own inputs bring, and
 //! between two awaits what came back is handed in at once. What a request waits for no longer goes on behind its
-//! answer, if the runtime is told so.
+//! answer, if the runtime is asked for it.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;

@@ -89,11 +89,11 @@ pub async fn ask(env: &Env, request: &ErrandRequest) -> Result<ErrandAnswer, Str
 }
 
 async fn send_mail(env: &Env, outgoing: &Outgoing, binding: &str, mail: &str) -> Tried {
-    let (status, told) = match glue::send_mail(env, binding, mail, ANSWER_MS_MAX).await {
+    let (status, reported) = match glue::send_mail(env, binding, mail, ANSWER_MS_MAX).await {
         Ok(()) => (200, String::new()),
         Err(error) => (0, glue::message(&error)),
     };
-    Tried::without_answer(of(outcome(&outgoing.target, status, &[], &told)))
+    Tried::without_answer(of(outcome(&outgoing.target, status, &[], &reported)))
 }
 
 const fn failed(error: String) -> Delivery {

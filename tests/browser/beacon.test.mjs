@@ -103,7 +103,7 @@ async function serve(answer) {
   };
 }
 
-/** Throws and rejects as it is told to, in a file of its own or in the page's. */
+/** Throws and rejects as it is reported to, in a file of its own or in the page's. */
 const fails = (name) => `window.${name} = {
   raise: (text) => { setTimeout(() => { throw new Error(text); }); },
   refuse: (text) => { Promise.reject(new Error(text)); },
@@ -240,7 +240,7 @@ test('the script is at most 4,400 bytes, gzipped, with everything in it', () => 
 
 test('what a visitor experiences is counted on the side of the page, and only there', async () => {
   const page = await open('/', { 'x-user-id': EARLY });
-  assert.deepEqual(await told(page), { rollout: 'checkout', variant: 'new', stage: 'half', rollouts: 1 });
+  assert.deepEqual(await assigned(page), { rollout: 'checkout', variant: 'new', stage: 'half', rollouts: 1 });
   await page.locator('#show-tides').click();
   await fail(page);
   await page.evaluate(() => {
@@ -263,7 +263,7 @@ test('what a visitor experiences is counted on the side of the page, and only th
   await context.close();
 
   const other = await open('/', { 'x-user-id': LATE });
-  assert.equal((await told(other)).variant, 'legacy');
+  assert.equal((await assigned(other)).variant, 'legacy');
   await leave(other);
   assert.deepEqual(
     (await sent(other)).filter(({ isSeen, at }) => isSeen && at < 5_000),
@@ -278,7 +278,7 @@ test('what a visitor experiences is counted on the side of the page, and only th
   assert.deepEqual([now.legacy.failed, now.new.pages, now.new.measures.lcp], [0, 1, 1]);
 });
 
-const told = (page) =>
+const assigned = (page) =>
   page.evaluate(() => ({
     rollout: tidegate.rollout,
     variant: tidegate.variant,
@@ -286,7 +286,7 @@ const told = (page) =>
     rollouts: tidegate.rollouts.length,
   }));
 
-test('nothing is told twice, however often the page is hidden and comes back', async () => {
+test('nothing is reported twice, however often the page is hidden and comes back', async () => {
   const before = (await counted('checkout')).new.pages;
   const page = await open('/', { 'x-user-id': EARLY });
   await page.locator('#show-tides').click();
@@ -335,9 +335,9 @@ test('the last number of a view counts, once the page is hidden', async () => {
   await glance(page);
   await page.evaluate(() => tidegate.value('charts', 9));
   await glance(page);
-  const told = (await sent(page)).flatMap(({ metrics }) => Object.entries(metrics));
+  const assigned = (await sent(page)).flatMap(({ metrics }) => Object.entries(metrics));
   assert.deepEqual(
-    told.filter(([name]) => name.startsWith('value.')),
+    assigned.filter(([name]) => name.startsWith('value.')),
     [['value.charts', 4]],
   );
   await untilCounted(
@@ -359,8 +359,8 @@ test('a page reports soon after its load what is final, and its first errors soo
   await reported(2);
   await fail(page);
   await leave(page);
-  const told = (await sent(page)).map(({ metrics, js_errors }) => [Object.keys(metrics).sort().join(), js_errors]);
-  assert.deepEqual(told, [
+  const assigned = (await sent(page)).map(({ metrics, js_errors }) => [Object.keys(metrics).sort().join(), js_errors]);
+  assert.deepEqual(assigned, [
     ['fcp,ttfb', 0],
     ['', 2],
     ['cls,lcp', 0],
@@ -447,7 +447,7 @@ const thrown = (
 const rejected = (reason) => ({ reason });
 const failing = (message, stack) => Object.assign(new Error(message), { stack });
 
-test("an error is told from others by its file, its stack and what it says, in every browser's words", () => {
+test("an error is distinguished from others by its file, its stack and what it says, in every browser's words", () => {
   const scripts = [
     'chrome-extension://abc/x.js',
     'moz-extension://1-2/x.js',
@@ -534,9 +534,11 @@ test("errors that are not the page's do not count, and those that are do", async
   await page.evaluate(async (foreign) => {
     const script = document.createElement('script');
     script.src = foreign;
-    const told = new Promise((resolve) => addEventListener('error', (event) => resolve(event.message), { once: true }));
+    const assigned = new Promise((resolve) =>
+      addEventListener('error', (event) => resolve(event.message), { once: true }),
+    );
     document.head.append(script);
-    if ((await told) !== 'Script error.') throw new Error('it is told what it was');
+    if ((await assigned) !== 'Script error.') throw new Error('the browser named the error');
     const leaver = new AbortController();
     own.ask('/app/hangs', { signal: leaver.signal });
     leaver.abort();
@@ -566,6 +568,12 @@ test("errors that are not the page's do not count, and those that are do", async
   await page.waitForTimeout(200);
   await glance(page);
   assert.equal(await errors(page), 3);
+  const assigned = (await sent(page)).flatMap(({ errors: own = [] }) => own);
+  assert.deepEqual(
+    assigned.map(({ name, message }) => `${name}: ${message}`),
+    ["Error: it is the page's, not that of Chunk 7", ': so is this', ': it is no error at all'],
+  );
+  assert.match(assigned[0].frame, /raise.*own\.js:\d+:\d+/, 'the first file of the stack');
 });
 
 test('a request that fails because its page is left is no error, and any other is', { timeout: 240_000 }, async () => {
@@ -675,7 +683,7 @@ test("an extension's script fails in a page, and the page does not", async () =>
 
 test('each screen of an app counts as a page view, and the load keeps its vitals', async () => {
   const page = await open('/app/screens/', { 'x-user-id': EARLY });
-  const side = (await told(page)).variant;
+  const side = (await assigned(page)).variant;
   await page.locator('h1').click();
   await page.evaluate(() => {
     tidegate.event('used');

@@ -35,7 +35,7 @@ test('pages loaded before a change still find their images and chunks after it',
   }
 });
 
-/** Goes from page to page until told to stop; every page must come whole, whatever side it is of. */
+/** Goes from page to page until stopped; every page must come whole, whatever side it is of. */
 function wander() {
   let stopped = false;
   const walk = (async () => {

@@ -1,6 +1,6 @@
 // What the tests put on the pages that a browser shows.
 
-/** A script that throws and rejects as it is told to. */
+/** A script that throws and rejects as it is reported to. */
 interface Failing {
   raise(text: string): void;
   refuse(text: string): void;

@@ -33,7 +33,7 @@ export async function openShop(percentage) {
   const gate = await openGate({ key: KEY, plan: planFor(sides), percentage });
   const browser = await launch();
 
-  const told = async (user) =>
+  const assigned = async (user) =>
     (await fetch(`${gate.origin}/about`, { headers: { Cookie: `uid=${user}` } })).headers.get('tidegate-variant');
 
   return {
@@ -53,7 +53,7 @@ export async function openShop(percentage) {
       await gate.setPercentage(next);
       const deadline = performance.now() + OBEYED_MS_MAX;
       for (const user of [EARLY, LATE]) {
-        while ((await told(user)) !== sideOf(user, next)) {
+        while ((await assigned(user)) !== sideOf(user, next)) {
           assert.ok(performance.now() < deadline, `${next} % is obeyed within ${OBEYED_MS_MAX} ms`);
           await sleep(POLL_MS);
         }

@@ -52,7 +52,7 @@ after(async () => {
   await Promise.all([legacy.close(), next.close()]);
 });
 
-/** Writes the state, and waits until ana is told this of herself. */
+/** Writes the state, and waits until ana gets this assignment. */
 async function become(state, outcome) {
   await gate.setPercentage(STARTED[state]);
   const deadline = performance.now() + OBEYED_MS_MAX;

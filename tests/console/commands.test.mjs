@@ -99,12 +99,12 @@ test('set foretells each percentage that is typed, and warns of what it skips', 
   await page.keyboard.press('s');
   const number = page.getByLabel('Percentage of users on new', { exact: true });
   await number.fill('25');
-  await shows(page, '.foretold', '15 % of users move from legacy to new');
-  await shows(page, '.foretold', 'Skipped: ');
+  await shows(page, '.forecast', '15 % of users move from legacy to new');
+  await shows(page, '.forecast', 'Skipped: ');
   await number.fill('5');
-  await shows(page, '.foretold', '5 % of users move from new to legacy');
+  await shows(page, '.forecast', '5 % of users move from new to legacy');
   await number.fill('150');
-  await shows(page, '.foretold', 'Not possible');
+  await shows(page, '.forecast', 'Not possible');
   await number.fill('2.5');
   const send = dialogOf(page).getByRole('button', { name: 'Set', exact: true });
   await eventually(async () =>
@@ -121,13 +121,13 @@ test('a rollback can stop on the way, and a resume begins the next attempt in a 
   await page.getByRole('button', { name: 'Roll back' }).click();
   await page.getByLabel('A percentage').check();
   await page.getByLabel('Percentage to keep on new', { exact: true }).fill('4');
-  await shows(page, '.foretold', '6 % of users move from new to legacy');
+  await shows(page, '.forecast', '6 % of users move from new to legacy');
   await dialogOf(page).getByRole('button', { name: 'Roll back' }).click();
   await shows(page, '.title-line', 'Rolled back');
   await shows(page, '.percent-large', '4 %');
   await page.getByRole('button', { name: 'Resume' }).click();
   await page.getByLabel('Start the next attempt in').selectOption('full');
-  await shows(page, '.foretold', 'This begins attempt 2, in full');
+  await shows(page, '.forecast', 'This begins attempt 2, in full');
   await page.getByLabel('Reason').fill('Mended');
   await page.keyboard.press('Enter');
   await shows(page, '.percent-large', '100 %');
@@ -159,16 +159,16 @@ test('where somebody was faster one decides again', async () => {
   assert.equal((await stateOf('page-07')).percentage, 20);
   await page.unrouteAll();
   await page.getByRole('button', { name: 'Decide again' }).click();
-  await shows(page, '.foretold', '80 % of users move from legacy to new');
+  await shows(page, '.forecast', '80 % of users move from legacy to new');
   await eventually(async () => assert.equal(await page.getByLabel('Reason').inputValue(), 'Support is ready'));
   await dialogOf(page).getByRole('button', { name: 'Advance' }).click();
   await shows(page, '.percent-large', '100 %');
 });
 
-test('a refusal is told in the server’s words, with the way out', async () => {
+test('a refusal is reported in the server’s words, with the way out', async () => {
   const page = await open.page('operator', at('page-08'));
   await page.getByRole('button', { name: 'Pause' }).click();
-  // Somebody else was faster, which the page has not heard of: a pause goes for any revision.
+  // Somebody else was faster, which the page does not have: a pause goes for any revision.
   await page.route('**/api/rollouts/page-08', (route) => route.abort());
   await page.route('**/api/rollouts', (route) => route.abort());
   await open.deployment.command('page-08', 'complete');
@@ -258,11 +258,11 @@ test('completing after a rollback says what speaks against it and what ends, and
   const page = await open.page('operator', at('page-11'));
   await shows(page, '.commands-held', 'Complete: the rollout is rolled back.');
   await page.getByRole('button', { name: 'Complete anyway…' }).click();
-  await shows(page, '.foretold', 'Not possible: The rollout is rolled back.');
-  await shows(page, '.foretold', 'Comparisons end');
+  await shows(page, '.forecast', 'Not possible: The rollout is rolled back.');
+  await shows(page, '.forecast', 'Comparisons end');
   await page.getByLabel('Reason').fill('Legacy is switched off');
   await page.getByLabel('Type page-11 to confirm').fill('page-11');
-  await shows(page, '.foretold', 'Done all the same: the rollout is rolled back.');
+  await shows(page, '.forecast', 'Done all the same: the rollout is rolled back.');
   await page.getByLabel('Reason').press('Enter');
   await shows(page, '.title-line', 'Completed');
   assert.deepEqual((await lastOf('page-11')).command, { command: 'complete', confirm: 'page-11' });

@@ -25,7 +25,7 @@ test('lost contact is said, with its age, and ends by itself', async () => {
   await eventually(async () => assert.equal(await page.locator('main[data-stale]').count(), 0));
 });
 
-test('a controller that does not answer is told in the server’s words', async () => {
+test('a controller that does not answer is reported in the server’s words', async () => {
   const page = await open.page('operator');
   await shows(page, '.row', 'page-02');
   const problem = {

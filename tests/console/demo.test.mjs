@@ -46,7 +46,7 @@ test('the link signs in at once, and leaves no token in the address', async () =
   }
 });
 
-test('whatever is done by hand is told, and nothing of it ends the demo', async () => {
+test('whatever is done by hand is reported, and nothing of it ends the demo', async () => {
   await demo.shows('running in first at 1 %');
   await demo.tidegate('pause', 'demo', '--yes');
   await demo.shows('Held by hand');

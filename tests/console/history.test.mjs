@@ -70,13 +70,13 @@ test('an alert of the guardrail that made a change does not repeat its figures, 
       ],
     },
   );
-  const told = (filter) =>
+  const shown = (filter) =>
     timelineOf(reduce(history, { type: 'filterHistory', filter }))
       .flatMap(({ items }) => items)
       .filter((item) => item.message)
-      .map((item) => item.told);
-  assert.deepEqual(told('all'), [2, undefined, undefined]);
-  assert.deepEqual(told('alerts'), [undefined, undefined, undefined]);
+      .map((item) => item.shown);
+  assert.deepEqual(shown('all'), [2, undefined, undefined]);
+  assert.deepEqual(shown('alerts'), [undefined, undefined, undefined]);
 });
 
 test('moments are compared as such, not as texts', () => {

@@ -18,7 +18,7 @@ export const shop = ({ key = 'shop', route = '/shop/*', hold = '1h' } = {}) =>
     head(
       key,
       route,
-      'description = "The new shop"\nafter_rollback = ["Cause found", "Support has been told"]\nnotes = ["The old cart expires at the end of the month."]\n[roles]\nplatform = "the platform team"\n[groups.team]\nids = ["ana", "ben"]\n',
+      'description = "The new shop"\nafter_rollback = ["Cause found", "Support has been reported"]\nnotes = ["The old cart expires at the end of the month."]\n[roles]\nplatform = "the platform team"\n[groups.team]\nids = ["ana", "ben"]\n',
     ),
     stage({
       name: 'team',

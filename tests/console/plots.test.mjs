@@ -29,13 +29,14 @@ const side = (variant, counts = {}) => ({
  * @param {Record<string, any>} [more]
  * @returns {any}
  */
-const window = (index, { revision = 1, percentage = 10, sides, subjects } = {}) => ({
+const window = (index, { revision = 1, percentage = 10, sides, subjects, version } = {}) => ({
   at: minute(index),
   minutes: 1,
   revision,
   percentage,
   sides,
   subjects,
+  version,
 });
 /**
  * @param {any[]} windows
@@ -73,6 +74,23 @@ const at = ({ data: [xs, ...columns] }, index) => {
   assert.notEqual(place, -1, `minute ${index} is on the axis`);
   return columns.map((column) => column[place]);
 };
+
+test('each figure has the version of new that it was measured of, where any is known', () => {
+  const of = (minute, more = {}) => window(minute, { sides: [side('new', { requests: 10 })], ...more });
+  const windows = [
+    of(26),
+    of(27, { version: 'v1', revision: 5 }),
+    of(28, { version: 'v2', revision: 7 }),
+    of(28, { version: 'v1', revision: 6 }),
+  ];
+  assert.deepEqual(chart(answer(windows, { at: minute(29) }), 'error_rate').versions.slice(-4), [
+    '',
+    'v1',
+    'v1, v2',
+    '',
+  ]);
+  assert.equal(chart(answer([of(29)]), 'error_rate').versions, undefined);
+});
 
 test('windows of one minute under several revisions are one point', () => {
   const data = answer([
@@ -294,7 +312,7 @@ test('what is not measured is listed with the way to get it', () => {
   assert.ok(half.charts.some(({ id }) => id === 'lcp.p75') && !half.charts.some(({ id }) => id === 'fcp.p75'));
 });
 
-test('where figures begin is told if it is well after what was asked for', () => {
+test('where figures begin is reported if it is well after what was asked for', () => {
   const windows = [window(29, { sides: [] })];
   assert.equal(beginOf(answer(windows)), START + 29 * MINUTE_MS);
   assert.equal(beginOf(answer(windows, { since: minute(28) })), null);

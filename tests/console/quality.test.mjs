@@ -63,7 +63,7 @@ for (const { name: look, ...context } of LOOKS) {
       await shows(page, 'h1', key);
       for (const command of commands) {
         await page.locator(`[data-command=${command}]`).click();
-        await shows(page, '.foretold', /move/);
+        await shows(page, '.forecast', /move/);
         await check(`${command} of ${key}`);
         await page.keyboard.press('Escape');
         await dialogOf(page).waitFor({ state: 'detached' });

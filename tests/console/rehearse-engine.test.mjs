@@ -40,11 +40,11 @@ function commanded(name, scenario, settings) {
     ...scenario.flatMap((line) => ['--inject', line]),
     ...options,
   ];
-  const told = execFileSync(COMMAND, words, {
+  const shown = execFileSync(COMMAND, words, {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'ignore'],
   });
-  return told
+  return shown
     .trim()
     .split('\n')
     .map((line) => JSON.parse(line));

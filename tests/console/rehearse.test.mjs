@@ -126,10 +126,10 @@ test('a failure is injected by form, and the plan goes back as the command says'
   assert.equal(expected.outcome, 'rolled_back');
   let after;
   await eventually(async () => {
-    const told = await verdict.innerText();
-    [, after] = /^Rolled back after (.*) at pilot, 5 %/.exec(told);
+    const shown = await verdict.innerText();
+    [, after] = /^Rolled back after (.*) at pilot, 5 %/.exec(shown);
     for (const words of [expected.reason.replaceAll('`', '').replace(/^the/, 'The'), ...costOf(expected)])
-      assert.ok(told.includes(words), `${words} in ${told}`);
+      assert.ok(shown.includes(words), `${words} in ${shown}`);
   });
   await eventually(async () =>
     assert.equal(
@@ -169,8 +169,8 @@ test('a plan of the deployment runs by keyboard, with another seed and fewer req
     'new.error_rate = 30% from quarter+10s',
   );
   await eventually(async () => {
-    const told = await page.locator('.fate').innerText();
-    for (const words of costOf(expected)) assert.ok(told.includes(words), `${words} in ${told}`);
+    const shown = await page.locator('.fate').innerText();
+    for (const words of costOf(expected)) assert.ok(shown.includes(words), `${words} in ${shown}`);
   });
   await eventually(async () =>
     assert.match(
@@ -206,20 +206,20 @@ test('a plan with errors shows each with its line, and does not run', async () =
   await inject(page, 'pause at noon\n');
   const lines = text.split('\n');
   const rows = page.locator('#rehearse-plan .fault-row');
-  let told;
+  let shown;
   await eventually(async () => {
-    told = await rows.allInnerTexts();
-    assert.ok(told.length >= 2, told.join('\n'));
+    shown = await rows.allInnerTexts();
+    assert.ok(shown.length >= 2, shown.join('\n'));
     for (const wanted of ['percentage = "five"', 'gatez ']) {
       const line = lines.findIndex((own) => own.includes(wanted)) + 1;
-      assert.ok(line > 0 && told.some((row) => row.includes(`Line ${line}, `)), `line ${line}: ${told.join('\n')}`);
+      assert.ok(line > 0 && shown.some((row) => row.includes(`Line ${line}, `)), `line ${line}: ${shown.join('\n')}`);
     }
   });
   await rows.first().getByRole('button').click();
   await eventually(async () => {
     const [start, end] = await area.evaluate((own) => [own.selectionStart, own.selectionEnd]);
     assert.ok(
-      told[0].includes(`Line ${text.slice(0, start).split('\n').length}, `) && end > start,
+      shown[0].includes(`Line ${text.slice(0, start).split('\n').length}, `) && end > start,
       'the button leads there',
     );
   });

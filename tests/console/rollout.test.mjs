@@ -12,7 +12,7 @@ after(() => open?.close());
 
 const at = (key) => ({ hash: `#/rollouts/${key}` });
 
-test('an automatic advance appears without reloading, and is told to screen readers', async () => {
+test('an automatic advance appears without reloading, and is reported to screen readers', async () => {
   const page = await open.page('operator', at('quick'));
   await page.evaluate(() => {
     globalThis.isSamePage = true;
@@ -42,7 +42,7 @@ test('the checklist is ticked with a reason, which the history keeps', async () 
   assert.equal(entries[0].reason, 'Seen on staging');
 });
 
-test('guardrails are told in sentences, with their figures on demand', async () => {
+test('guardrails are reported in sentences, with their figures on demand', async () => {
   const page = await open.page('viewer', at('shop'));
   const row = page.locator('.verdict', { hasText: 'error_rate > legacy' }).first();
   await row.getByText('Not enough data').waitFor();

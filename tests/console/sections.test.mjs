@@ -185,7 +185,7 @@ test('the plots have the API’s numbers', async () => {
     'some requests of new have failed',
   );
   await until('the table has the rates', async () => assert.deepEqual(await rowsOf('Errors'), errors));
-  await until('the threshold is told', async () =>
+  await until('the threshold is reported', async () =>
     assert.match(
       await plot('Errors')
         .locator('[role=img]')
@@ -281,11 +281,11 @@ test('a subject’s side is explained, and again when it changes', async () => {
   const { bucket } = await gate.api('GET', 'assign?rollout=shop&id=user-1');
   await page.locator('#explain-id').fill('user-1');
   await page.keyboard.press('Enter');
-  await until('their place is told', async () =>
+  await until('their place is reported', async () =>
     assert.match(await said.innerText(), new RegExp(`“user-1” gets (new|legacy): bucket ${bucket / 1_000} %`)),
   );
   await gate.command('shop', 'kill');
-  await until('the kill is told', async () =>
+  await until('the kill is reported', async () =>
     assert.match(await said.innerText(), /gets legacy: the rollout is killed/),
   );
   await gate.command('shop', 'revive');

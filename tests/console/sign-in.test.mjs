@@ -48,7 +48,7 @@ test('on any other host such a link signs nobody in, and loses its token all the
   assert.equal(tokenIn({ hash: '#/rollouts/demo', hostname: 'localhost' }), null);
 });
 
-test('a wrong token is told so, and another one can be tried at once', async () => {
+test('a wrong token is refused as such, and another one can be tried at once', async () => {
   const page = await open.page();
   await page.getByLabel('Token').fill('not a token');
   await page.keyboard.press('Enter');
@@ -90,7 +90,7 @@ test('signing out ends the session for good', async () => {
   assert.equal((await page.context().cookies(open.deployment.console)).length, 0);
 });
 
-test('a viewer sees no commands, and is told why', async () => {
+test('a viewer sees no commands, and why', async () => {
   const page = await open.page('viewer', { hash: '#/rollouts/shop' });
   await shows(page, '.commands', 'Read-only access for vic');
   await eventually(async () => assert.equal(await page.locator('button[data-command]:visible').count(), 0));
@@ -121,7 +121,7 @@ test('without tokens or without a key it says what to set', async () => {
   }
 });
 
-test('a deployment that cannot be reached is told as such', async () => {
+test('a deployment that cannot be reached is reported as such', async () => {
   const page = await open.page();
   await page.context().setOffline(true);
   await page.getByLabel('Token').fill('anything');

@@ -173,16 +173,16 @@ test('the key that is typed goes along only where the server wants it named', ()
   const asked = opened({ type: 'ask', command: 'complete' }, typed);
   assert.deepEqual(bodyOf(asked.dialog), { command: 'complete' });
   const advised = reduce(asked, {
-    type: 'foretold',
+    type: 'forecast',
     tried: null,
     problem: { detail: 'it is rolled back', confirm: 'shop' },
   });
   assert.deepEqual(bodyOf(advised.dialog), { command: 'complete', confirm: 'shop' });
-  const tried = reduce(advised, { type: 'foretold', tried: {}, problem: null });
+  const tried = reduce(advised, { type: 'forecast', tried: {}, problem: null });
   assert.deepEqual(
     bodyOf(tried.dialog),
     { command: 'complete', confirm: 'shop' },
-    'what is foretold then changes nothing of it',
+    'what is forecast then changes nothing of it',
   );
   assert.deepEqual(bodyOf(reduce(tried, { type: 'edit', fields: { typed: 'sho' } }).dialog), { command: 'complete' });
 });

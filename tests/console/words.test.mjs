@@ -19,7 +19,7 @@ test('percentages show what counts of them', () => {
   assert.equal(plural(2, 'gate'), '2 gates');
 });
 
-test('times are told in two units, in UTC, and with their day only where it is another', () => {
+test('times are written in two units, in UTC, and with their day only where it is another', () => {
   assert.equal(duration(8_400), '8 s');
   assert.equal(duration(200_000), '3 min 20 s');
   assert.equal(duration(3_600_000), '1 h');
@@ -50,7 +50,7 @@ test('figures have the unit of their metric', () => {
   assert.equal(figure('error_rate', null), '–');
 });
 
-test('evidence is told on a log scale, however large', () => {
+test('evidence is reported on a log scale, however large', () => {
   assert.equal(evidence(3.217), '3.22');
   assert.equal(evidence(12_400_000), '1.2e7');
   assert.equal(evidence(0.001), '0.001', 'the end of an axis is not zero');
@@ -130,7 +130,7 @@ test('what needs attention comes first', () => {
   assert.equal(healthOf(rollout({}, { guardrails: [{ verdict: 'pass' }] })).word, 'Clear');
 });
 
-test('a verdict is told by what it is of', () => {
+test('a verdict is named by what it is of', () => {
   const words = (kind) =>
     /** @type {const} */ (['pass', 'fail', 'inconclusive']).map((verdict) => verdictOf(kind, { verdict }).word);
   assert.deepEqual(words('guardrail'), ['Clear', 'Tripped', 'Not enough data']);

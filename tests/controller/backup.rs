@@ -52,8 +52,8 @@ fn restored(from: &mut World, seed: u64) -> World {
     let text = backup(from);
     let mut world = World::new(seed);
     world.now_ms = from.now_ms;
-    let told = grant(&mut world, restore(&text));
-    assert_eq!(told["rollouts"], 2);
+    let reported = grant(&mut world, restore(&text));
+    assert_eq!(reported["rollouts"], 2);
     world
 }
 
@@ -97,11 +97,11 @@ fn it_goes_on_exactly() {
         world.pass(60_000);
         assert_eq!(rollout(world, "shop")["state"]["phase"], "rolled_back");
     }
-    let told = |world: &World| -> Vec<(u64, String, String)> {
+    let reported = |world: &World| -> Vec<(u64, String, String)> {
         let entries = history(world, "shop").into_iter();
         entries.map(|own| (own.revision, own.actor, own.command.name().to_owned())).collect()
     };
-    assert_eq!(told(&second), told(&first));
+    assert_eq!(reported(&second), reported(&first));
 }
 
 #[test]

@@ -196,7 +196,7 @@ fn a_crash_between_go_and_the_step_asks_again_and_takes_it_once() {
     assert_eq!(advances, 1);
 }
 
-/// What was told of a verification.
+/// What a verification reported.
 fn verified(world: &mut World) -> Vec<String> {
     let messages = grant(world, get("rollouts/shop/messages", ""))["messages"].as_array().cloned().unwrap();
     let own = messages.iter().filter(|message| message["kind"] == "verification");
@@ -242,14 +242,17 @@ fn a_kill_is_verified_from_outside_and_at_the_isolates_and_makes_no_revision() {
 }
 
 #[test]
-fn what_is_not_taken_back_is_told_within_two_minutes() {
+fn what_is_not_taken_back_is_reported_within_two_minutes() {
     let mut world = World::new(14);
     world.hosts = vec![("https://shop.example/", serves("new", "bucketed"))];
     start(&mut world, &named());
     grant(&mut world, command("ana", "shop", "bad", None, json!({"command": "rollback", "to": "off"})));
     world.pass(121_000);
-    let told = verified(&mut world);
-    assert!(told[0].starts_with("not as it should be: a new visitor gets new (bucketed), status 200; "), "{told:?}");
+    let reported = verified(&mut world);
+    assert!(
+        reported[0].starts_with("not as it should be: a new visitor gets new (bucketed), status 200; "),
+        "{reported:?}"
+    );
 }
 
 #[test]

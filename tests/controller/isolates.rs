@@ -19,7 +19,7 @@ use crate::world::World;
 /// An isolate waits so long for an answer, in milliseconds, and a request for its configuration.
 const ANSWER_MS_MAX: i64 = 5_000;
 const REQUEST_MS_MAX: i64 = 200;
-/// So many of the last steps are told where something fails.
+/// So many of the last steps are reported where something fails.
 const TRACE_MAX: usize = 60;
 
 /// What the network does to what it carries.

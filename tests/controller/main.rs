@@ -20,6 +20,7 @@ mod kept;
 mod outbox;
 mod papers;
 mod people;
+mod problems;
 mod races;
 mod reach;
 mod receivers;

@@ -22,7 +22,7 @@ const HOUR_MS: i64 = 60 * MINUTE_MS;
 const DAY_MS: i64 = 24 * HOUR_MS;
 
 /// The plan of a rollout with two channels that get everything.
-fn told(key: &str) -> Value {
+fn listed(key: &str) -> Value {
     let mut plan = plan(key);
     plan["channels"] = json!({"chat": {"slack": "secret:CHAT_URL"}, "hook": {"webhook": "secret:HOOK_URL"}});
     plan
@@ -71,7 +71,7 @@ fn counter(world: &mut World, name: &str) -> f64 {
 #[test]
 fn hundreds_of_crashes_lose_no_message_and_repeat_at_most_the_one_that_was_under_way() {
     for seed in seeds(LIVES) {
-        let mut world = deployed(seed, &[told("shop")]);
+        let mut world = deployed(seed, &[listed("shop")]);
         let before = history(&world, "shop").len();
         let happened = |world: &World| world.crashes + world.database.faults;
         for _ in 0..FAULTS {
@@ -97,15 +97,15 @@ fn hundreds_of_crashes_lose_no_message_and_repeat_at_most_the_one_that_was_under
         // The platform rings an alarm again that has died.
         world.input(None, Input::Alarm);
         world.pass(2 * HOUR_MS);
-        let told: BTreeSet<u64> = history(&world, "shop").iter().skip(before).map(|entry| entry.revision).collect();
+        let listed: BTreeSet<u64> = history(&world, "shop").iter().skip(before).map(|entry| entry.revision).collect();
         let faults = happened(&world) as usize;
-        assert!(told.len() > 10, "something was told of: {}", told.len());
+        assert!(listed.len() > 10, "something was reported: {}", listed.len());
         for channel in ["chat", "hook"] {
             let got: Vec<&Got> = world.receivers.of_channel(channel).collect();
             let arrived: BTreeSet<u64> =
                 got.iter().flat_map(|own| revisions(own)).map(|(_, revision)| revision).collect();
-            let lost: Vec<&u64> = told.difference(&arrived).collect();
-            assert!(lost.is_empty() && arrived.is_subset(&told), "{channel}, seed {seed}: {lost:?} are lost");
+            let lost: Vec<&u64> = listed.difference(&arrived).collect();
+            assert!(lost.is_empty() && arrived.is_subset(&listed), "{channel}, seed {seed}: {lost:?} are lost");
             let ids: BTreeSet<&str> = got.iter().map(|own| own.id.as_str()).collect();
             let repeated = got.len() - ids.len();
             assert!(repeated <= faults, "{channel}, seed {seed}: {repeated} repeated, {faults} faults");
@@ -124,16 +124,16 @@ fn hundreds_of_crashes_lose_no_message_and_repeat_at_most_the_one_that_was_under
 
 #[test]
 fn a_channel_that_fails_holds_up_itself_alone_and_keeps_its_order() {
-    let mut world = deployed(1, &[told("shop")]);
+    let mut world = deployed(1, &[listed("shop")]);
     world.receivers.answers.insert("chat", Answer::Fails);
     for percentage in 1..=4 {
         set(&mut world, "shop", percentage);
         let (asked_ms, before) = (world.now_ms, world.receivers.got.len());
         world.pass(20_000);
         let got = &world.receivers.got[before..];
-        let told: Vec<&Got> = got.iter().filter(|own| !revisions(own).is_empty()).collect();
-        assert_eq!(told.len(), 1, "the other channel gets it");
-        assert!(told[0].channel == "hook" && told[0].at_ms - asked_ms <= 1_000);
+        let listed: Vec<&Got> = got.iter().filter(|own| !revisions(own).is_empty()).collect();
+        assert_eq!(listed.len(), 1, "the other channel gets it");
+        assert!(listed[0].channel == "hook" && listed[0].at_ms - asked_ms <= 1_000);
     }
     let shown = outbox(&mut world, "");
     let errors: Vec<&Value> = shown["messages"].as_array().unwrap().iter().map(|own| &own["error"]).collect();
@@ -154,7 +154,7 @@ fn a_channel_that_fails_holds_up_itself_alone_and_keeps_its_order() {
 
 #[test]
 fn pauses_grow_and_after_a_day_a_message_is_given_up_and_shown_and_can_be_sent_again() {
-    let mut world = deployed(1, &[told("shop")]);
+    let mut world = deployed(1, &[listed("shop")]);
     world.receivers.answers.insert("chat", Answer::Fails);
     set(&mut world, "shop", 5);
     world.pass(DAY_MS + MINUTE_MS);
@@ -176,8 +176,8 @@ fn pauses_grow_and_after_a_day_a_message_is_given_up_and_shown_and_can_be_sent_a
         fault,
         "messages to chat are given up: 500; tried for a day. Once that is mended: tidegate outbox --retry all"
     );
-    let told = world.receivers.of_channel("hook").filter(|own| own.notification.kind == NotificationKind::Fault);
-    assert!(told.count() >= 1, "the other channel is told of it: {:?}", world.receivers.headlines("hook"));
+    let listed = world.receivers.of_channel("hook").filter(|own| own.notification.kind == NotificationKind::Fault);
+    assert!(listed.count() >= 1, "the other channel is reported it: {:?}", world.receivers.headlines("hook"));
     assert!(counter(&mut world, "tidegate_messages_dead_total{channel=\"chat\"}") >= 1.0);
     // The line is free: what comes next goes, and shows that the channel is well again.
     world.receivers.answers.insert("chat", Answer::Takes(100));
@@ -201,7 +201,7 @@ fn post(path: &str) -> tidegate::protocol::api::Call {
 
 #[test]
 fn a_receiver_gets_the_time_that_it_asks_for() {
-    let mut world = deployed(1, &[told("shop")]);
+    let mut world = deployed(1, &[listed("shop")]);
     world.receivers.answers.insert("chat", Answer::Busy(90_000));
     set(&mut world, "shop", 5);
     world.pass(100_000);
@@ -213,7 +213,7 @@ fn a_receiver_gets_the_time_that_it_asks_for() {
 
 #[test]
 fn what_a_receiver_will_never_take_is_given_up_at_once_and_the_next_message_goes() {
-    let mut world = deployed(1, &[told("shop")]);
+    let mut world = deployed(1, &[listed("shop")]);
     world.receivers.answers.insert("chat", Answer::Gone);
     set(&mut world, "shop", 5);
     world.pass(1_000);
@@ -231,7 +231,7 @@ fn what_a_receiver_will_never_take_is_given_up_at_once_and_the_next_message_goes
 
 #[test]
 fn a_plan_that_is_mended_takes_what_waits_along_and_so_does_a_secret_that_is_set() {
-    let mut world = deployed(1, &[told("shop")]);
+    let mut world = deployed(1, &[listed("shop")]);
     world.receivers.answers.insert("chat", Answer::Unset);
     set(&mut world, "shop", 5);
     world.pass(2 * MINUTE_MS);
@@ -246,7 +246,7 @@ fn a_plan_that_is_mended_takes_what_waits_along_and_so_does_a_secret_that_is_set
     world.receivers.answers.insert("chat", Answer::Fails);
     set(&mut world, "shop", 6);
     world.pass(MINUTE_MS);
-    let mut mended = told("shop");
+    let mut mended = listed("shop");
     mended["channels"]["chat"] = json!({"slack": "secret:OTHER_URL"});
     world.receivers.answers.insert("chat", Answer::Takes(100));
     world.receivers.got.clear();
@@ -259,7 +259,7 @@ fn a_plan_that_is_mended_takes_what_waits_along_and_so_does_a_secret_that_is_set
 #[test]
 fn nothing_waits_for_a_channel_that_hangs() {
     let lived = |channels: bool| {
-        let mut one = told("shop");
+        let mut one = listed("shop");
         if !channels {
             one.as_object_mut().unwrap().remove("channels");
         }
@@ -282,7 +282,7 @@ fn nothing_waits_for_a_channel_that_hangs() {
 
 #[test]
 fn a_hanging_channel_does_not_slow_a_healthy_one_down() {
-    let mut one = told("shop");
+    let mut one = listed("shop");
     for index in 0..8 {
         one["channels"][format!("slow-{index}")] = json!({"webhook": format!("secret:SLOW_{index}")});
     }
@@ -304,7 +304,7 @@ fn a_hanging_channel_does_not_slow_a_healthy_one_down() {
 
 #[test]
 fn many_messages_of_a_rollout_become_few_and_none_is_left_out() {
-    let mut world = deployed(1, &[told("shop")]);
+    let mut world = deployed(1, &[listed("shop")]);
     for percentage in 1..=20 {
         set(&mut world, "shop", percentage);
         world.pass(2_000);
@@ -312,15 +312,15 @@ fn many_messages_of_a_rollout_become_few_and_none_is_left_out() {
     world.pass(10 * MINUTE_MS);
     let got: Vec<&Got> = world.receivers.of_channel("chat").collect();
     assert_eq!(got.len(), 6, "five, and one of the other fifteen: {:?}", world.receivers.headlines("chat"));
-    let told: BTreeSet<u64> = got.iter().flat_map(|own| revisions(own)).map(|(_, revision)| revision).collect();
-    assert_eq!(told.len(), 20);
+    let listed: BTreeSet<u64> = got.iter().flat_map(|own| revisions(own)).map(|(_, revision)| revision).collect();
+    assert_eq!(listed.len(), 20);
     let folded = &got[5].notification;
     assert_eq!(folded.figures.len(), 15, "each has its line: {:?}", folded.figures);
 }
 
 #[test]
-fn an_hour_of_back_and_forth_is_told_of_ever_more_rarely() {
-    let mut world = deployed(1, &[told("shop")]);
+fn an_hour_of_back_and_forth_is_reported_ever_more_rarely() {
+    let mut world = deployed(1, &[listed("shop")]);
     for step in 0..360 {
         set(&mut world, "shop", step % 50 + 1);
         world.pass(10_000);
@@ -330,12 +330,12 @@ fn an_hour_of_back_and_forth_is_told_of_ever_more_rarely() {
     let times: Vec<i64> = got.iter().map(|own| (own.at_ms - world.now_ms) / 1_000 + 5_400).collect();
     assert!(got.len() <= 20, "{} messages for 360 changes: {times:?}", got.len());
     let revisions: Vec<u64> = got.iter().flat_map(|own| revisions(own)).map(|(_, revision)| revision).collect();
-    assert_eq!(revisions.last(), history(&world, "shop").last().map(|entry| &entry.revision), "the last is told of");
+    assert_eq!(revisions.last(), history(&world, "shop").last().map(|entry| &entry.revision), "the last is reported");
 }
 
 #[test]
 fn forty_rollouts_at_once_are_one_message_of_a_channel() {
-    let plans: Vec<Value> = (0..40).map(|index| told(&format!("page-{index:02}"))).collect();
+    let plans: Vec<Value> = (0..40).map(|index| listed(&format!("page-{index:02}"))).collect();
     let mut world = deployed(1, &plans);
     let call = command("ana", "*", "the cluster is down", None, json!({"command": "kill"}));
     let asked_ms = world.now_ms;
@@ -353,7 +353,7 @@ fn forty_rollouts_at_once_are_one_message_of_a_channel() {
 
 #[test]
 fn a_sample_goes_to_each_channel_once_and_says_what_came_back() {
-    let mut world = deployed(1, &[told("shop"), told("cart")]);
+    let mut world = deployed(1, &[listed("shop"), listed("cart")]);
     world.receivers.answers.insert("hook", Answer::Gone);
     let tests = grant(&mut world, post("channels/*/test"))["tests"].clone();
     assert_eq!(
@@ -371,7 +371,7 @@ fn a_sample_goes_to_each_channel_once_and_says_what_came_back() {
 
 #[test]
 fn what_has_ended_goes_after_its_time_and_what_waits_stays() {
-    let mut world = deployed(1, &[told("shop")]);
+    let mut world = deployed(1, &[listed("shop")]);
     world.receivers.answers.insert("chat", Answer::Fails);
     set(&mut world, "shop", 5);
     world.pass(MINUTE_MS);
@@ -477,15 +477,15 @@ fn isolates_learn_what_pages_show_once_whatever_dies_and_that_it_is_over() {
     assert_eq!(ask(&mut world, Some(0)), None, "there is nothing to show");
     grant(&mut world, command("ana", "shop", "the cart is empty", Some("*"), json!({"command": "rollback"})));
     world.pass(10_000);
-    let told = ask(&mut world, Some(0)).expect("it is news");
-    let [message] = told.list.as_slice() else { panic!("{told:?}") };
+    let listed = ask(&mut world, Some(0)).expect("it is news");
+    let [message] = listed.list.as_slice() else { panic!("{listed:?}") };
     assert_eq!((message.kind.as_str(), message.text.as_str()), ("incident", "We have gone back"));
-    assert_eq!(ask(&mut world, Some(told.digest)), None, "it is known");
+    assert_eq!(ask(&mut world, Some(listed.digest)), None, "it is known");
     assert_eq!(ask(&mut world, None), None, "an isolate of the release before shows none");
     world.crash();
     world.input(None, Input::Alarm);
     world.pass(10_000);
-    assert_eq!(ask(&mut world, Some(told.digest)), None, "it is the same one");
+    assert_eq!(ask(&mut world, Some(listed.digest)), None, "it is the same one");
     world.pass(HOUR_MS);
-    assert_eq!(ask(&mut world, Some(told.digest)).map(|own| own.list), Some(Vec::new()));
+    assert_eq!(ask(&mut world, Some(listed.digest)).map(|own| own.list), Some(Vec::new()));
 }

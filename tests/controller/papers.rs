@@ -78,7 +78,7 @@ fn a_report_says_what_happened_to_whom_for_how_long_and_why() {
     let mut world = broken();
     assert_eq!(rollout(&mut world, "shop")["state"]["phase"], "rolled_back");
     let text = paper(&mut world, "rollouts/shop/report", "format=markdown", Media::Markdown);
-    for told in [
+    for reported in [
         "# Incident report: The new shop",
         "Tidegate rolled it back to 0 %, from full at 100 %",
         "because the share of requests that fail is above 5 %",
@@ -87,15 +87,16 @@ fn a_report_says_what_happened_to_whom_for_how_long_and_why() {
         "| **Time to detect** |",
         "| **Time to recover** |",
         "the sale begins",
-        "## What each gate saw",
+        "## What was asked before each step (gates)",
         "### canary left on",
         "not met",
         "## Success criteria",
         "| Cause found |",
         "_Why did it happen?",
     ] {
-        let is_there = text.contains(told) || text.replace(['`', '\\'], "").contains(&told.replace(['`', '\\'], ""));
-        assert!(is_there, "{told}\n{text}");
+        let is_there =
+            text.contains(reported) || text.replace(['`', '\\'], "").contains(&reported.replace(['`', '\\'], ""));
+        assert!(is_there, "{reported}\n{text}");
     }
     let page = paper(&mut world, "rollouts/shop/report", "format=html", Media::Html);
     assert!(page.matches("<svg ").count() >= 3 && !page.contains("<script"), "{page}");

@@ -1,4 +1,4 @@
-//! How far a kill has come, as whoever has killed is told.
+//! How far a kill has come, as whoever has killed is reported.
 
 use serde_json::{Value, json};
 
@@ -26,7 +26,7 @@ fn a_kill_that_was_confirmed_stays_so_when_an_isolate_comes_that_knew_nothing() 
     let mut system = system();
     let killed = kill(&mut system);
     assert_eq!((&killed["reach"]["isolates"], &killed["reach"]["behind"]), (&json!(0), &json!(0)), "nobody is there");
-    // The isolate that took the command has had no request before: it asks for everything, and is told of the kill.
+    // The isolate that took the command has had no request before: it asks for everything, and gets the kill.
     system.news(0);
     system.pass(1_000);
     assert_eq!(reach(&mut system), (1, 0, true), "it needs no further request to say that it knows");

@@ -79,8 +79,7 @@ impl Object {
     pub fn input(&mut self, input: Input, now: Instant) -> Vec<Outside> {
         let faults = self.database.faults;
         // The platform rings again after an alarm that failed.
-        let again = matches!(input, Input::Alarm)
-            .then(|| Outside::WakeAt(Instant::from_epoch_ms(now.as_epoch_ms() + ALARM_AGAIN_MS)));
+        let again = matches!(input, Input::Alarm).then(|| Outside::WakeAt(now.plus_ms(ALARM_AGAIN_MS)));
         let effects = match self.relay.handle(&mut self.database, self.place, input, now) {
             Ok(effects) => {
                 assert_eq!(self.database.faults, faults, "the storage has refused, and there are effects all the same");
@@ -284,7 +283,11 @@ fn news_do_not_wait_for_the_tick_and_the_batch_that_came_for_them_counts_once() 
     let outside = alone.object.flush(Caller::Isolate(0, 0, 0, "a".into()), &text, now);
     let answers = alone.follow(outside);
     let answer = answers[0].as_ref().unwrap();
-    assert_eq!((answer.states.len(), answer.acknowledged), (1, None), "it is told at once, and nothing is stored yet");
+    assert_eq!(
+        (answer.states.len(), answer.acknowledged),
+        (1, None),
+        "it is reported at once, and nothing is stored yet"
+    );
     assert!(alone.flush("a", Some(1)).is_empty(), "it comes again, knowing that");
     assert_eq!(acknowledged(&alone.tick(1_000)), [Some(1)]);
     assert_eq!(alone.brought, [1]);

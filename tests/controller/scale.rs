@@ -153,13 +153,13 @@ impl Scale {
         };
         let own = &mut self.isolates[n];
         let Ok(answer) = outcome else { return self.after(1_000, Event::Due(n)) };
-        own.layout = answer.layout.filter(|told| told.at > own.layout.at).unwrap_or(own.layout);
+        own.layout = answer.layout.filter(|reported| reported.at > own.layout.at).unwrap_or(own.layout);
         if answer.acknowledged.is_some_and(|sequence| sequence >= own.sequence) && own.open.take().is_some() {
             self.acknowledged += REQUESTS;
         }
         let mut is_news = answer.is_elsewhere;
-        for told in &answer.states {
-            let Ok(LiveText::Written(state)) = LiveText::parse(&told.state) else { panic!("{}", told.state) };
+        for reported in &answer.states {
+            let Ok(LiveText::Written(state)) = LiveText::parse(&reported.state) else { panic!("{}", reported.state) };
             own.revision = own.revision.max(Some(state.revision));
             if state.killed && own.killed_ms.is_none() {
                 own.killed_ms = Some(now_ms);

@@ -49,7 +49,7 @@ fn refuses(world: &mut World, key: &str, name: &str, refusal: &str) {
 }
 
 /// Whose commands they were.
-fn told(world: &World, key: &str) -> Vec<String> {
+fn reported(world: &World, key: &str) -> Vec<String> {
     history(world, key).iter().map(|entry| format!("{} {}", entry.command.name(), entry.actor)).collect()
 }
 
@@ -64,7 +64,7 @@ fn stands(world: &mut World, key: &str) -> (String, f64, String, Vec<String>) {
 #[track_caller]
 fn waits(world: &mut World, key: &str, stage: &str, by: &[&str]) {
     world.pass(LONG_MS);
-    let entries = told(world, key);
+    let entries = reported(world, key);
     let (_, _, now, blocked) = stands(world, key);
     assert_eq!((now.as_str(), blocked), (stage, by.iter().map(|own| (*own).to_owned()).collect()), "{entries:?}");
 }
@@ -72,7 +72,7 @@ fn waits(world: &mut World, key: &str, stage: &str, by: &[&str]) {
 #[track_caller]
 fn completes(world: &mut World, key: &str) {
     world.pass(LONG_MS);
-    let entries = told(world, key);
+    let entries = reported(world, key);
     let (phase, percentage, _, blocked) = stands(world, key);
     assert_eq!(
         (phase.as_str(), percentage, blocked),
@@ -87,7 +87,7 @@ fn a_plan_goes_through_its_stages_to_the_end_each_after_its_hold() {
     asks(&mut world, "goes", "start");
     completes(&mut world, "goes");
     let expected = ["apply ana", "start ana", "advance schedule", "advance schedule", "complete schedule"];
-    assert_eq!(told(&world, "goes"), expected);
+    assert_eq!(reported(&world, "goes"), expected);
     let at: Vec<i64> = history(&world, "goes").iter().map(|entry| entry.at.as_epoch_ms()).collect();
     let held: Vec<i64> = at.windows(2).skip(1).map(|pair| (pair[1] - pair[0]) / MINUTE_MS).collect();
     assert_eq!(held, [10, 20, 10], "to the minute, though nobody asks");
@@ -174,7 +174,7 @@ fn what_comes_after_another_waits_until_that_has_ended() {
     assert!(phase == "running" && percentage == 0.0 && blocked.contains(&"after".to_owned()), "{blocked:?}");
     asks(&mut world, "core", "complete");
     completes(&mut world, "late");
-    assert_eq!(told(&world, "late")[2..4], ["release schedule", "advance schedule"]);
+    assert_eq!(reported(&world, "late")[2..4], ["release schedule", "advance schedule"]);
 }
 
 #[test]
@@ -202,7 +202,7 @@ fn a_last_stage_under_all_ends_and_stays() {
     asks(&mut world, "ends", "start");
     asks(&mut world, "follows", "start");
     completes(&mut world, "follows");
-    assert_eq!(told(&world, "ends").last().map(String::as_str), Some("end schedule"));
+    assert_eq!(reported(&world, "ends").last().map(String::as_str), Some("end schedule"));
     let (phase, percentage, _, blocked) = stands(&mut world, "ends");
     assert_eq!((phase.as_str(), percentage, blocked), ("running", 10.0, vec!["last_stage".to_owned()]));
 }

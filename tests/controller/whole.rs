@@ -178,7 +178,7 @@ impl Life {
     /// The controller dies, or its storage refuses.
     fn fail(&mut self) {
         let world = &mut self.system.world;
-        let told = match world.dice.u32(0..4) {
+        let reported = match world.dice.u32(0..4) {
             0 | 1 => {
                 world.effects_left = Some(world.dice.u32(0..8));
                 format!("the controller dies after {:?} effects", world.effects_left)
@@ -192,7 +192,7 @@ impl Life {
                 format!("{:?}", world.database.fault)
             }
         };
-        self.system.note(told);
+        self.system.note(reported);
     }
 
     /// A relay dies, or its storage refuses.

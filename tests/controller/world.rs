@@ -228,8 +228,8 @@ impl World {
                 self.alarm = Some((at_ms, id));
             }
             Effect::Answer(answer) => {
-                for told in &answer.states {
-                    self.assert_stored(&told.key, &told.state);
+                for reported in &answer.states {
+                    self.assert_stored(&reported.key, &reported.state);
                 }
                 self.answer = Some(answer);
             }
@@ -256,8 +256,8 @@ impl World {
             }
             Effect::Errand(errand) => self.run_errand(errand),
             Effect::Push(places, text) => {
-                for told in &Answer::parse(&text).unwrap().states {
-                    self.assert_stored(&told.key, &told.state);
+                for reported in &Answer::parse(&text).unwrap().states {
+                    self.assert_stored(&reported.key, &reported.state);
                 }
                 self.pushed.push((places, text));
             }
@@ -422,10 +422,10 @@ impl World {
     pub fn step_at(&mut self, index: usize) -> String {
         let at = self.open_events()[index];
         let event = self.events.remove(&at).unwrap();
-        let told = format!("{event:?}");
+        let reported = format!("{event:?}");
         self.events.insert((0, 0), event);
         self.step();
-        told
+        reported
     }
 
     /// Lets time pass, with all that falls due in it.

@@ -159,15 +159,21 @@ describe('on a pull request', () => {
 });
 
 describe('with a deployment', () => {
-  test('plans are applied with the commit as the reason, a deployment is noted, and a rollout waited for', async () => {
+  test('plans are applied with the commit as the reason, a version is deployed, and a rollout waited for', async () => {
     writeToml(staged(), join(scratch, 'shop.toml'));
     const applied = await use({ run: 'apply', plans: 'shop.toml' });
     assert.equal(applied.code, 0, applied.log);
     const noted = await use({ run: 'deployed', rollout: 'shop' });
     assert.equal(noted.code, 0, noted.log);
     const ana = operator(gate);
-    const reasons = (await ana.history('shop')).map(({ reason }) => reason);
-    assert.deepEqual(reasons, [`commit ${SHA}`, `deployed ${SHA}`]);
+    const other = await use({ run: 'deployed', rollout: 'shop', version: 'v2.1.0', reason: 'mends the cart' });
+    assert.equal(other.code, 0, other.log);
+    const entries = (await ana.history('shop')).map(({ reason, command }) => [command.version, reason]);
+    assert.deepEqual(entries, [
+      [undefined, `commit ${SHA}`],
+      [SHA, ''],
+      ['v2.1.0', 'mends the cart'],
+    ]);
 
     const draft = await use({ run: 'wait', rollout: 'shop', until: 'canary', timeout: '1m' });
     assert.deepEqual(

@@ -2,12 +2,12 @@
 // once: with an entry in the history, under the actor `kv`, and a whole state back in KV.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { ADOPTED_MS, audit, granted, openControlled, operator, published, told } from './control.mjs';
+import { ADOPTED_MS, assigned, audit, granted, openControlled, operator, published } from './control.mjs';
 import { openGate, until } from './harness.mjs';
 import { completed, plan, written } from './plans.mjs';
 import { startUpstream } from './upstream.mjs';
 
-/** An isolate's word about a fault counts for a minute after it was last heard. */
+/** An isolate's word about a fault counts for a minute after it last reported. */
 const REPORTED_MS = 60_000;
 
 /** So many reads of a key must leave a settled rollout as it is. */
@@ -32,7 +32,7 @@ async function withGate(keys, options, use) {
   const ana = operator(gate);
   const obeys = (key, outcome) =>
     until(
-      async () => (await told(gate, key)) === outcome,
+      async () => (await assigned(gate, key)) === outcome,
       () => `${key} to become ${outcome}`,
       OBEYED_MS_MAX,
     );
@@ -41,7 +41,7 @@ async function withGate(keys, options, use) {
   const adopts = async (key, command, count = 1) => {
     const entries = await until(
       async () => {
-        await told(gate, key);
+        await assigned(gate, key);
         const found = await byHand(key);
         return found.length >= count && found;
       },
@@ -70,7 +70,7 @@ async function withGate(keys, options, use) {
     const enough = seen() + count;
     await until(
       async () => {
-        await Promise.all([ana.rollout(key), told(gate, key)]);
+        await Promise.all([ana.rollout(key), assigned(gate, key)]);
         return seen() >= enough;
       },
       () => `stage/${key} to be read`,
@@ -119,7 +119,7 @@ describe('by hand in KV,', { concurrency: true }, () => {
             assert.equal(whole.kv?.text, text, 'the state says which text it was made of');
             for (const [field, value] of Object.entries(state))
               assert.deepEqual((await ana.rollout(key)).state[field], value, `${field} of ${key}`);
-            assert.equal(await told(gate, key), outcome);
+            assert.equal(await assigned(gate, key), outcome);
             await looks(key);
             assert.equal((await byHand(key)).length, 1, `${key} is adopted once`);
             await audit(gate, key);
@@ -189,7 +189,7 @@ describe('by hand in KV,', { concurrency: true }, () => {
         assert.match(subject, /shop/);
         assert.ok(message.length > 0 && !Number.isNaN(Date.parse(at)));
         await looks('shop');
-        assert.equal(await told(gate, 'shop'), 'new bucketed');
+        assert.equal(await assigned(gate, 'shop'), 'new bucketed');
         assert.deepEqual(await byHand('shop'), []);
         await ana.orders('shop', 'set', { percentage: 0 });
         await obeys('shop', 'legacy bucketed');
@@ -210,7 +210,7 @@ describe('by hand in KV,', { concurrency: true }, () => {
         await gate.kill('shop');
         await obeys('shop', 'legacy killed');
         await until(
-          async () => (await told(sleeper, 'shop')) === 'legacy killed',
+          async () => (await assigned(sleeper, 'shop')) === 'legacy killed',
           () => 'the other isolate to obey',
           OBEYED_MS_MAX,
         );
@@ -231,12 +231,12 @@ describe('by hand in KV,', { concurrency: true }, () => {
         );
         await obeys('shop', 'new bucketed');
         await until(
-          async () => (await told(sleeper, 'shop')) === 'new bucketed',
+          async () => (await assigned(sleeper, 'shop')) === 'new bucketed',
           () => 'the other isolate to wake',
           OBEYED_MS_MAX,
         );
         await looks('shop');
-        assert.equal(await told(gate, 'shop'), 'new bucketed', 'it stays revived');
+        assert.equal(await assigned(gate, 'shop'), 'new bucketed', 'it stays revived');
         assert.deepEqual(
           (await byHand('shop')).map(({ command }) => command.command),
           ['kill'],
@@ -262,11 +262,11 @@ describe('by hand in KV,', { concurrency: true }, () => {
           const { entry } = await ana.orders('shop', command, args);
           assert.equal(entry.state.killed, true, `still killed after ${command}`);
           await restores('shop', entry);
-          assert.equal(await told(gate, 'shop'), 'legacy killed', command);
+          assert.equal(await assigned(gate, 'shop'), 'legacy killed', command);
         }
         await gate.putStage('shop', '100');
         await adopts('shop', { command: 'set', percentage: 100 }, 2);
-        assert.equal(await told(gate, 'shop'), 'legacy killed', 'a bare number does not end it');
+        assert.equal(await assigned(gate, 'shop'), 'legacy killed', 'a bare number does not end it');
         assert.equal(await gate.kv.get('kill/shop'), 'on', 'only people write that key');
         await audit(gate, 'shop');
       });
@@ -308,7 +308,7 @@ describe('by hand in KV,', { concurrency: true }, () => {
           back: written({ revision: 7, phase: 'rolled_back', percentage: 0, stage: 'canary' }),
         },
       );
-      const sides = () => Promise.all(keys.map((key) => told(gate, key)));
+      const sides = () => Promise.all(keys.map((key) => assigned(gate, key)));
       const before = await sides();
       assert.deepEqual(before, ['new bucketed', 'new completed', 'legacy inactive', 'legacy inactive']);
       gate.hasController = true;

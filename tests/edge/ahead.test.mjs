@@ -1,4 +1,4 @@
-// What is told before and after a change: what the schedule makes of it at once, what a completion ends,
+// What is reported before and after a change: what the schedule makes of it at once, what a completion ends,
 // why a command is not possible and when it will be, and how far a kill has come.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
@@ -32,7 +32,7 @@ const refusedOf = ({ status, body, text }) => assert.equal(status, 409, text) ??
 const notNow = (view, command) => view.not_now.find((own) => own.command === command);
 
 describe('a command that is not possible', () => {
-  test('is told with its reason, and with the time where that alone stands in the way', async () => {
+  test('is reported with its reason, and with the time where that alone stands in the way', async () => {
     await ana.apply([
       flag('frozen', { freeze: FROZEN }),
       flag('checked', { freeze: FROZEN, checklist: ['Signed off'] }),
@@ -136,10 +136,7 @@ describe('a kill', () => {
         env,
       });
       assert.match(stdout, /killed \(was paused/);
-      assert.match(
-        stderr,
-        /✓ 0 requests to new for [3-9]s, confirmed by all \d isolates heard from in the last minute/,
-      );
+      assert.match(stderr, /✓ 0 requests to new for [3-9]s, confirmed by all \d isolates seen in the last minute/);
       assert.deepEqual(
         users.stories().map((story) => story.at(-1)),
         users.stories().map(() => 'legacy killed'),
@@ -153,13 +150,13 @@ describe('a kill', () => {
     assert.equal((await ana.rollout('killed')).reach, undefined);
   });
 
-  test('of which an isolate without requests has not told that it knows, is no success', async () => {
+  test('of which an isolate without requests has not assigned that it knows, is no success', async () => {
     const [busy, idle] = gate.isolates;
     await ana.orders('killed', 'set', { percentage: 100 });
     for (const isolate of [busy, idle]) await isolate.fetch('/killed/page');
     await until(
       async () => (await ana.orders('killed', 'kill')).rollout.reach.isolates >= 2,
-      () => 'both isolates to be heard',
+      () => 'both isolates to report',
     );
     const { reach } = await ana.rollout('killed');
     assert.ok(reach.behind > 0 && reach.quiet_ms === undefined, JSON.stringify(reach));

@@ -77,15 +77,15 @@ const bare = async (method, name, headers = {}, body) => {
 const bearer = (token) => ({ Authorization: `Bearer ${token}` });
 const AS_ANA = { ...bearer(TOKENS.ana), 'Content-Type': 'application/json', 'If-Match': '*' };
 
-/** What a request is told, in the middle of a page. */
-async function told(key, { headers = ANA, host = PUBLIC_HOST } = {}) {
+/** What a request gets, in the middle of a page. */
+async function assigned(key, { headers = ANA, host = PUBLIC_HOST } = {}) {
   const { get } = await gate.fetch(`/${key}/page`, { headers, host });
   return `${get('tidegate-variant')} ${get('tidegate-reason')}`;
 }
 
 const obeys = (key, outcome, options) =>
   until(
-    async () => (await told(key, options)) === outcome,
+    async () => (await assigned(key, options)) === outcome,
     () => `${key} to become ${outcome}`,
     OBEYED_MS_MAX,
   );
@@ -256,7 +256,7 @@ describe('a request', () => {
     await apply(rollout('checkout'));
   });
 
-  test('to a path or a rollout that does not exist is told so', async () => {
+  test('to a path or a rollout that does not exist is answered as such', async () => {
     for (const name of [
       '',
       'nothing',
@@ -279,7 +279,7 @@ describe('a request', () => {
     problem(await ana.get('rollouts/checkout/plan?revision=999'), 404, 'not-found');
   });
 
-  test('of a method that a path does not take is told which it takes', async () => {
+  test('of a method that a path does not take is answered with those that it takes', async () => {
     const templates = Object.keys(API.paths).filter((name) => name.startsWith('/_tidegate/api/'));
     const known = (template) => Object.keys(API.paths[template]).map((method) => method.toUpperCase());
     const others = templates.flatMap((template) =>
@@ -414,7 +414,7 @@ describe('a request', () => {
     ['reason', { command: 'kill', reason: 'x'.repeat(1_001) }],
     ['reason', { command: 'kill', reason: 7 }],
   ];
-  test('with a field that is wrong is told which, why and what is right', async () => {
+  test('with a field that is wrong is answered with which, why and what is right', async () => {
     const { state } = await ana.rollout('checkout');
     const ofAll = [
       ['command', { command: 'start' }],
@@ -438,7 +438,7 @@ describe('a request', () => {
     );
   });
 
-  test('with several faults is told all of them', async () => {
+  test('with several faults is answered with all of them', async () => {
     const { faults } = problem(
       await ana.ask(
         'POST',
@@ -452,7 +452,7 @@ describe('a request', () => {
     assert.ok(faults.length >= 3, JSON.stringify(faults));
   });
 
-  test('with a parameter that is wrong is told which', async () => {
+  test('with a parameter that is wrong is answered with which', async () => {
     await each(
       [
         ['limit', 'rollouts/checkout/history?limit=0'],
@@ -473,7 +473,7 @@ describe('a request', () => {
   });
 });
 
-/** Asserts that a fault of an answer is about this field, and that the way out is told. */
+/** Asserts that a fault of an answer is about this field, and that the way out is reported. */
 function assertNames(answer, field, what) {
   const { faults, help } = problem(answer, 400, 'malformed');
   const fault = faults?.find((each) => each.path === field || each.message.startsWith(`\`${field}\` is `));
@@ -482,15 +482,15 @@ function assertNames(answer, field, what) {
 }
 
 describe('a revision', () => {
-  test('must be told by what raises or restores, and need not be by what stops', async () => {
-    await apply(rollout('told', { checklist: ['Signed off'] }));
+  test('must be sent with what raises or restores, and need not be by what stops', async () => {
+    await apply(rollout('assigned', { checklist: ['Signed off'] }));
     const args = { set: { percentage: 5 }, approve: { item: 'Signed off' } };
     for (const command of COMMANDS) {
       const needs = !['kill', 'rollback', 'pause'].includes(command);
-      const answer = await ana.ask('POST', path('told'), { command, ...args[command], reason: 'told' });
+      const answer = await ana.ask('POST', path('assigned'), { command, ...args[command], reason: 'assigned' });
       assert.equal(answer.status === 428, needs, `${command}: ${answer.text}`);
       if (needs) assert.equal(problem(answer, 428, 'revision-required').help.includes('If-Match'), true);
-      const tried = await ana.ask('POST', path('told'), { command, ...args[command], dry_run: true });
+      const tried = await ana.ask('POST', path('assigned'), { command, ...args[command], dry_run: true });
       assert.ok(
         [200, 409].includes(tried.status),
         `to try ${command} needs neither a revision nor a reason: ${tried.text}`,
@@ -801,17 +801,17 @@ describe("a rollout's life", () => {
     await step('unborn', 'revive', {}, { phase: 'draft', killed: false });
   });
 
-  test('is told to isolates', async () => {
-    await apply(rollout('told-to', { stage: [{ name: 'full', percentage: 100, hold: '1h' }] }));
-    await ana.orders('told-to', 'start');
-    await obeys('told-to', 'new bucketed');
-    await ana.orders('told-to', 'kill');
-    await obeys('told-to', 'legacy killed');
+  test('is reported to isolates', async () => {
+    await apply(rollout('sent-to', { stage: [{ name: 'full', percentage: 100, hold: '1h' }] }));
+    await ana.orders('sent-to', 'start');
+    await obeys('sent-to', 'new bucketed');
+    await ana.orders('sent-to', 'kill');
+    await obeys('sent-to', 'legacy killed');
     await until(
-      async () => (await ana.rollout('told-to')).published.is_current,
+      async () => (await ana.rollout('sent-to')).published.is_current,
       () => 'KV to hold it',
     );
-    const { state, published } = await ana.rollout('told-to');
+    const { state, published } = await ana.rollout('sent-to');
     assert.equal(published.revision, state.revision);
   });
 
@@ -957,7 +957,7 @@ describe('plans', () => {
     assert.deepEqual(granted(await ana.get('plans')), was);
   });
 
-  test('in a body that is no set of plans are told which field is wrong', async () => {
+  test('in a body that is no set of plans are answered with the field that is wrong', async () => {
     const bodies = [
       ['rollouts', {}],
       ['rollouts', { rollouts: 'a' }],
@@ -1079,7 +1079,7 @@ describe('plans', () => {
   });
 
   test('are published to KV', async () => {
-    const { revision } = await apply(rollout('told'));
+    const { revision } = await apply(rollout('assigned'));
     const held = await until(
       async () => {
         const plans = JSON.parse((await gate.kv.get('plans')) ?? '{}');
@@ -1180,7 +1180,7 @@ test('an explanation is what a request gets and what the command says', {
   await apply(own);
   await ana.orders('explained', 'set', { percentage: 30 });
   await until(
-    async () => /bucketed|holdout/.test(await told('explained')),
+    async () => /bucketed|holdout/.test(await assigned('explained')),
     () => 'the isolate to know',
     OBEYED_MS_MAX,
   );
@@ -1209,7 +1209,7 @@ test('an explanation is what a request gets and what the command says', {
     assert.equal(typeof same.why, 'string');
     assert.deepEqual({ ...same, why: undefined }, { rollout: 'explained', id, why: undefined });
     assert.deepEqual({ id, bucket, variant, reason }, lines[index]);
-    assert.equal(`${variant} ${reason}`, await told('explained', { headers: { 'x-user-id': utf8(id) } }), id);
+    assert.equal(`${variant} ${reason}`, await assigned('explained', { headers: { 'x-user-id': utf8(id) } }), id);
     assert.deepEqual([stage, revision], [state.stage, state.revision]);
   }
   assert.ok(new Set(lines.map(({ variant }) => variant)).size === 2, 'both sides are among them');
@@ -1233,7 +1233,7 @@ describe('a preview', () => {
     const cookies = response.all('set-cookie');
     return { ...response, cookies, cookie: cookies.map((cookie) => cookie.split(';')[0]).join('; ') };
   };
-  const showing = (key, cookie, options) => told(key, { headers: { ...ANA, Cookie: cookie }, ...options });
+  const showing = (key, cookie, options) => assigned(key, { headers: { ...ANA, Cookie: cookie }, ...options });
   const useless = ({ status, cookies }, what) =>
     assert.ok(status >= 400 && cookies.length === 0, `${what}: ${status} ${cookies}`);
 
@@ -1262,7 +1262,7 @@ describe('a preview', () => {
     assert.match(visited.get('cache-control') ?? '', /no-store/);
     assert.equal(await showing('seen', visited.cookie), 'new override');
     assert.equal(next.last('/seen/page').get('tidegate-variant'), 'new');
-    assert.equal(await told('seen'), 'legacy inactive', 'nobody else');
+    assert.equal(await assigned('seen'), 'legacy inactive', 'nobody else');
   });
 
   test('never shows the page that the browser has kept from the other side', async () => {
@@ -1284,11 +1284,11 @@ describe('a preview', () => {
     );
   });
 
-  test('of a flag is told to the frontend', async () => {
+  test('of a flag is reported to the frontend', async () => {
     await apply(flag('beta'));
     await until(
       async () => {
-        await told('seen');
+        await assigned('seen');
         return /beta=legacy/.test(legacy.last('/seen/page').get('tidegate-flags'));
       },
       () => 'the flag to be known',
@@ -1463,7 +1463,7 @@ describe('by itself, a plan', { concurrency: true }, () => {
       SCHEDULED_MS_MAX,
     );
   const completes = (key) => becomes(key, ({ state }) => state.phase === 'completed', 'to complete');
-  const told = async (key) => (await ana.history(key)).map(({ command, actor }) => `${command.command} ${actor}`);
+  const assigned = async (key) => (await ana.history(key)).map(({ command, actor }) => `${command.command} ${actor}`);
   const blockers = ({ blocked }) => blocked.map(({ by }) => by);
   test('goes through its stages to the end', async () => {
     await apply(unwatched('goes', { stage: quick() }));
@@ -1476,7 +1476,7 @@ describe('by itself, a plan', { concurrency: true }, () => {
     assert.equal(first.hold.length_ms, 1_000);
     const last = await completes('goes');
     assert.deepEqual([last.percentage, blockers(last), last.next], [100, ['completed'], undefined]);
-    assert.deepEqual(await told('goes'), [
+    assert.deepEqual(await assigned('goes'), [
       'apply ana',
       'start ana',
       'advance schedule',
@@ -1523,27 +1523,27 @@ describe('papers', () => {
   test('are pages that run nothing, Markdown, and calendars', async () => {
     await afresh();
     const hostile = '<img src=x onerror=alert(1)>';
-    await started('told', { description: hostile });
+    await started('assigned', { description: hostile });
     for (const paper of ['runbook', 'report', 'timeline']) {
-      const page = await vic.get(`rollouts/told/${paper}?format=html`);
+      const page = await vic.get(`rollouts/assigned/${paper}?format=html`);
       assert.equal(page.get('content-type'), 'text/html; charset=utf-8');
       assert.match(page.get('content-security-policy'), /^default-src 'none'; .*sandbox/);
       assert.ok(page.text.includes('&lt;img') && !/<img|<script/.test(page.text));
-      const text = await vic.get(`rollouts/told/${paper}?format=markdown`);
+      const text = await vic.get(`rollouts/assigned/${paper}?format=markdown`);
       assert.match(`${text.get('content-type')} ${text.text}`, /^text\/markdown; charset=utf-8 # /);
-      problem(await vic.get(`rollouts/told/${paper}?format=pdf`), 400, 'malformed');
+      problem(await vic.get(`rollouts/assigned/${paper}?format=pdf`), 400, 'malformed');
       problem(await vic.get(`rollouts/tolt/${paper}`), 404, 'unknown-rollout');
     }
     assert.match((await vic.get('timeline?format=ics')).text, /^BEGIN:VCALENDAR\r\n/);
   });
 
   test('have a calendar whose address is signed, and which needs nothing else', async () => {
-    const { feed } = granted(await vic.get('rollouts/told/timeline'));
+    const { feed } = granted(await vic.get('rollouts/assigned/timeline'));
     const { pathname, search } = new URL(feed);
     const calendar = await api.fetch(pathname + search);
     assert.deepEqual([calendar.status, calendar.get('content-type')], [200, 'text/calendar; charset=utf-8']);
     assert.match(calendar.text, /\r\nUID:told-stage-/);
-    for (const other of [pathname, pathname.replace('told', 'all') + search, `${pathname}${search}x`])
+    for (const other of [pathname, pathname.replace('assigned', 'all') + search, `${pathname}${search}x`])
       assert.equal((await api.fetch(other)).status, 404, other);
     const all = new URL(granted(await vic.get('timeline')).feed);
     assert.equal((await api.fetch(all.pathname + all.search)).status, 200);
@@ -1555,7 +1555,7 @@ describe('papers', () => {
     problem(await put(ana, ['tomorrow']), 400, 'malformed');
     const { by } = granted(await put(ana, ['Mon-Sun Europe/Berlin']));
     assert.equal(by, 'ana');
-    refused(await ana.command('told', 'advance'), 'frozen');
+    refused(await ana.command('assigned', 'advance'), 'frozen');
     assert.deepEqual(granted(await vic.get('freeze')).freeze, ['Mon-Sun Europe/Berlin']);
     granted(await put(ana, []));
   });

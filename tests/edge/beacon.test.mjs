@@ -136,7 +136,7 @@ describe('an address that reports too often', () => {
     Promise.all(Array.from({ length: count }, () => send({ token }, { address }).then(({ status }) => status)));
   const taken = (statuses) => statuses.filter((status) => status === 204).length;
 
-  test('is told so, and nobody else is', async () => {
+  test('is reported, and nobody else is', async () => {
     const statuses = await many('203.0.113.1', BURST * 2);
     assert.ok(taken(statuses) >= BURST && taken(statuses) < BURST * 1.5, `${taken(statuses)} taken`);
     assertProblem(await send({ token }, { address: '203.0.113.1' }), 429, 'too-many');

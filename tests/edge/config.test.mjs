@@ -24,7 +24,7 @@ after(async () => {
 });
 
 const ask = (path = '/page', options) => gate.fetch(path, { headers: ANA, ...options });
-const told = (through) => [through.get('tidegate-variant'), through.get('tidegate-reason')];
+const assigned = (through) => [through.get('tidegate-variant'), through.get('tidegate-reason')];
 
 describe('with no readable configuration', () => {
   const broken = {
@@ -86,7 +86,7 @@ describe('with plans', () => {
     let last;
     await until(
       async () => {
-        last = told(await ask(`/${key}/page`));
+        last = assigned(await ask(`/${key}/page`));
         return last[1] !== 'no_config';
       },
       () => `${key} to be configured`,
@@ -98,7 +98,7 @@ describe('with plans', () => {
 
   test('a rollout that nobody has started is legacy, inactive', async () => {
     await gate.load(rollouts(['a']));
-    assert.deepEqual(told(await ask('/a/page')), ['legacy', 'inactive']);
+    assert.deepEqual(assigned(await ask('/a/page')), ['legacy', 'inactive']);
   });
 
   test('each state by hand means what it says, and a state that cannot be read is legacy', async () => {
@@ -130,7 +130,7 @@ describe('with plans', () => {
     };
     for (const [key, outcome] of Object.entries(expected)) await becomes(key, outcome);
     for (const key of ['over', 'words', 'fine', 'cut', 'list']) {
-      const [variant, reason] = told(await ask(`/${key}/page`));
+      const [variant, reason] = assigned(await ask(`/${key}/page`));
       assert.equal(variant, 'legacy', key);
       assert.match(reason, /^(no_config|inactive)$/, key);
       await gate.logged(new RegExp(`\\b${key}\\b`));
@@ -184,12 +184,12 @@ describe('with plans', () => {
     await gate.load([plan(legacy, 'http://nowhere.invalid', { upstreams: { timeout: '2s' } })], { shop: '100' });
     const through = await ask();
     assert.equal(through.text, 'legacy /page');
-    assert.deepEqual(told(through), ['legacy', 'rescued']);
+    assert.deepEqual(assigned(through), ['legacy', 'rescued']);
   });
 
   test('a cold isolate that cannot read KV uses the copy that the last one kept', async () => {
     await gate.load(rollouts(['a']), { a: '100' });
-    assert.deepEqual(told(await ask('/a/page')), ['new', 'bucketed']);
+    assert.deepEqual(assigned(await ask('/a/page')), ['new', 'bucketed']);
     gate.kv.mode = 'error';
     await gate.restart({ keepState: true });
     await becomes('a', ['new', 'bucketed']);

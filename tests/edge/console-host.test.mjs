@@ -142,7 +142,11 @@ describe('a sign-in', () => {
     );
     for (const answer of refused)
       assert.ok(Number(answer.get('retry-after')) >= 1 && Number(answer.get('retry-after')) <= 6, answer.text);
-    assert.equal((await signIn(TOKENS.ana, { address: '192.0.2.7' })).status, 429, 'a right guess is not told either');
+    assert.equal(
+      (await signIn(TOKENS.ana, { address: '192.0.2.7' })).status,
+      429,
+      'a right guess is not assigned either',
+    );
     assert.equal((await signIn(TOKENS.ana, { address: '192.0.2.8' })).status, 200, 'nobody else waits');
     assert.ok(!neverSeen().includes('too-many'));
   });

@@ -139,7 +139,7 @@ export async function openControlled(plans, { percentage, ...options } = {}) {
  * @param {string} key
  * @param {{ id?: string, agent?: http.Agent }} [user]
  */
-export async function told(isolate, key, { id = 'ana', agent } = {}) {
+export async function assigned(isolate, key, { id = 'ana', agent } = {}) {
   const { get } = await isolate.fetch(`/${key}/page`, { headers: { 'x-user-id': id }, agent });
   return `${get('tidegate-variant')} ${get('tidegate-reason')}`;
 }
@@ -200,7 +200,7 @@ async function replay(gate, key) {
 
 /**
  * Users of one rollout at every isolate, each asking every `everyMs`. `reaches` resolves when all of
- * them are told `outcome`, with the milliseconds since `from` after which each was, for good.
+ * them get `outcome`, with the milliseconds since `from` after which each was, for good.
  * @param {Gate} gate
  * @param {string} key
  * @param {{ everyMs?: number }} [options]
@@ -212,7 +212,7 @@ export function traffic(gate, key, { everyMs = 100 } = {}) {
   const ask = async (user) => {
     while (!stopped) {
       const started = performance.now();
-      const outcome = await told(user.isolate, key, { agent }).catch((error) => error.message);
+      const outcome = await assigned(user.isolate, key, { agent }).catch((error) => error.message);
       if (outcome !== user.outcome) {
         Object.assign(user, { outcome, since: performance.now() });
         user.story.push(outcome);
@@ -222,11 +222,11 @@ export function traffic(gate, key, { everyMs = 100 } = {}) {
   };
   const asking = users.map(ask);
   return {
-    /** How often users were told something else than the time before, in all. */
+    /** How often users got something else than the time before, in all. */
     get turns() {
       return users.reduce((sum, { story }) => sum + story.length, 0);
     },
-    /** What each was told, each time that it was something else. */
+    /** What each was reported, each time that it was something else. */
     stories: () => users.map(({ story }) => story),
     async reaches(outcome, from = performance.now(), timeoutMs = 60_000) {
       const show = () =>

@@ -605,7 +605,7 @@ describe('what is counted is judged', () => {
   });
   after(() => gate?.close());
 
-  test('a guardrail rolls back, with its figures, and the isolate that brought them is told', async () => {
+  test('a guardrail rolls back, with its figures, and the isolate that brought them is reported', async () => {
     const { state } = await ana.rollout('failing');
     const one = isolate(gate);
     await one.send([counted('failing', { revision: state.revision, requests: 200, errors: 40 })]);

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { chance, newSeed } from './chance.mjs';
-import { audit, openControlled, operator, published, told } from './control.mjs';
+import { assigned, audit, openControlled, operator, published } from './control.mjs';
 import { until } from './harness.mjs';
 import { plan } from './plans.mjs';
 import { startUpstream } from './upstream.mjs';
@@ -79,7 +79,7 @@ async function agreement(gate, lanes) {
   const holds = (key, revision) =>
     until(
       async () => {
-        await told(gate, key);
+        await assigned(gate, key);
         return (await published(gate, key))?.revision >= revision;
       },
       () => `KV to hold revision ${revision} of ${key}`,

@@ -70,8 +70,8 @@ function prepare({ edits = [], plans = { 'shop.toml': PLAN }, secrets = SECRETS 
 /** What the check makes of it; each thing as one text with its way out. */
 async function check(what = {}) {
   const found = await look({ ...prepare(what), consoleHost: what.consoleHost });
-  const told = (all) => all.map(({ what, help }) => `${what} ${help}`);
-  return { refused: told(found.refused), warned: told(found.warned), unknown: told(found.unknown) };
+  const assigned = (all) => all.map(({ what, help }) => `${what} ${help}`);
+  return { refused: assigned(found.refused), warned: assigned(found.warned), unknown: assigned(found.unknown) };
 }
 
 /** Runs the check as `make deploy-check` does. */
@@ -87,7 +87,7 @@ function run(...args) {
   });
 }
 
-/** The check refuses this for one reason alone, which is told like that. */
+/** The check refuses this for one reason alone, which is reported like that. */
 async function refuses(what, pattern) {
   const { refused } = await check(what);
   assert.equal(refused.length, 1, refused.join('\n'));
@@ -195,7 +195,7 @@ describe('what cannot work is refused', () => {
   for (const [name, [what, pattern]] of Object.entries(cases)) test(name, () => refuses(what, pattern));
 });
 
-test('all of it is told at once, and the command ends with 1', async () => {
+test('all of it is reported at once, and the command ends with 1', async () => {
   const { file, listed, paths } = prepare({
     edits: [
       ['0123456789abcdef0123456789abcdef', '0'.repeat(32)],
@@ -209,7 +209,7 @@ test('all of it is told at once, and the command ends with 1', async () => {
   assert.match(text, /5 things would not work/);
 });
 
-test("a console on the site's own origin is told loudly, and does not stop a deployment", async () => {
+test("a console on the site's own origin is reported loudly, and does not stop a deployment", async () => {
   const edits = [
     ['CONSOLE_HOST = "ops.example.com"\n', ''],
     ['  { pattern = "ops.example.com", custom_domain = true },\n', ''],
@@ -230,7 +230,7 @@ test('which secrets are set is not guessed where the account cannot be asked', a
   );
 });
 
-test('a file that is not there, or cannot be read, is told', async () => {
+test('a file that is not there, or cannot be read, is reported', async () => {
   const none = await run('--config', join(scratch, 'none.toml'));
   assert.equal(none.code, 1);
   assert.match(none.text, /there is no .*none\.toml/);

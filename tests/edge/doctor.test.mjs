@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import http from 'node:http';
+import net from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { startFrontend } from '../frontends/serve.mjs';
@@ -118,8 +119,8 @@ async function look({ changes = {}, options = [], env = {} } = {}) {
       resolve({ code: error ? error.code : 0, stdout, stderr }),
     ),
   );
-  const told = stdout ? JSON.parse(stdout) : { findings: [] };
-  return { code, stderr, ...told, codes: told.findings.map((own) => own.code) };
+  const assigned = stdout ? JSON.parse(stdout) : { findings: [] };
+  return { code, stderr, ...assigned, codes: assigned.findings.map((own) => own.code) };
 }
 
 /**
@@ -157,16 +158,16 @@ test('nothing is found on healthy shops, with a few requests to each host', asyn
 test('without a plan it takes those in force', async () => {
   const env = { ...process.env, TIDEGATE_URL: gate.plainOrigin, TIDEGATE_TOKEN: TOKENS.ana };
   shops.new.plant = withHeader('set-cookie', 'a=1; Domain=other.example');
-  const told = await new Promise((resolve) =>
+  const assigned = await new Promise((resolve) =>
     execFile(CLI, ['doctor', '--config', join(gate.scratch, 'none.toml')], { env }, (error, stdout) =>
       resolve({ code: error?.code, stdout }),
     ),
   );
   shops.new.plant = () => {};
-  assert.equal(told.code, 1);
-  assert.match(told.stdout, /✗ the cookie `a` is for other\.example/);
-  assert.match(told.stdout, /why {3}\S/);
-  assert.match(told.stdout, /mend {2}\S/);
+  assert.equal(assigned.code, 1);
+  assert.match(assigned.stdout, /✗ the cookie `a` is for other\.example/);
+  assert.match(assigned.stdout, /why {3}\S/);
+  assert.match(assigned.stdout, /mend {2}\S/);
 });
 
 describe('a planted fault is found, and nothing else', () => {
@@ -256,6 +257,31 @@ describe('a planted fault is found, and nothing else', () => {
   test('an upstream that is not there', async () => {
     const { codes } = await look({ changes: { upstreams: { legacy: shops.legacy.url, new: 'http://127.0.0.1:9' } } });
     assert.deepEqual(codes, ['upstream-unreachable']);
+  });
+
+  test('upstream-open: an upstream that answers under a name of the internet', async () => {
+    // The name leads nowhere here, so a proxy takes the doctor there, as one of a company's network would.
+    const proxy = http.createServer();
+    proxy.on('connect', (request, socket, head) => {
+      const known = request.url === 'new.shop.example:80';
+      const to = known ? new URL(shops.new.url) : undefined;
+      if (to === undefined) return socket.end('HTTP/1.1 502 Bad Gateway\r\n\r\n');
+      const through = net.connect(Number(to.port), to.hostname, () => {
+        socket.write('HTTP/1.1 200 Connected\r\n\r\n');
+        if (head.length > 0) through.write(head);
+        through.pipe(socket).pipe(through);
+      });
+      for (const end of [socket, through]) end.on('error', () => [socket, through].forEach((own) => own.destroy()));
+    });
+    const url = await listening(proxy);
+    const { codes, findings } = await look({
+      changes: { upstreams: { legacy: shops.legacy.url, new: 'http://new.shop.example' } },
+      env: { HTTP_PROXY: url, http_proxy: url, NO_PROXY: '127.0.0.1', no_proxy: '127.0.0.1' },
+    });
+    proxy.closeAllConnections();
+    proxy.close();
+    assert.deepEqual(codes, ['upstream-open'], JSON.stringify(findings, null, 1));
+    assert.equal(findings[0].at, 'http://new.shop.example/');
   });
 
   test('a public host that does not lead to the worker', async () => {

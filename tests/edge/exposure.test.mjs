@@ -41,7 +41,7 @@ after(async () => {
 const ask = (path, headers = DOCUMENT, options = {}) =>
   gate.fetch(path, { headers: { ...ANA, ...headers }, ...options });
 
-/** What a page is told: `[rollout, variant, stage, revision, subject, endpoints]` for each exposure. */
+/** What a page is reported: `[rollout, variant, stage, revision, subject, endpoints]` for each exposure. */
 function exposures(through) {
   const token = /tidegate;desc="([^"]+)"/.exec(through.get('server-timing'))?.[1];
   return token

@@ -66,7 +66,7 @@ before(async () => {
   await gate.restart();
   for (const { key } of rollouts)
     await until(
-      async () => !(await told(key, 'warm')).endsWith('no_config'),
+      async () => !(await assigned(key, 'warm')).endsWith('no_config'),
       () => `${key} to be configured`,
     );
 });
@@ -80,7 +80,7 @@ after(async () => {
  * @param {string} id
  * @param {Pick<import('./wire.mjs').RequestOptions, 'headers' | 'cf'>} [options]
  */
-async function told(key, id, { headers, cf } = {}) {
+async function assigned(key, id, { headers, cf } = {}) {
   const { get } = await gate.fetch(`/${key}/page`, { headers: { 'x-user-id': utf8(id), ...headers }, cf });
   return `${get('tidegate-variant')} ${get('tidegate-reason')}`;
 }
@@ -90,11 +90,12 @@ const OUT = 'legacy bucketed';
 async function assertListed(key) {
   // The list of a group may be read behind the first request.
   await until(
-    async () => (await told(key, 'ana')) === IN,
+    async () => (await assigned(key, 'ana')) === IN,
     () => `${key} to be read`,
   );
-  for (const id of IDS) assert.equal(await told(key, id), IN, id);
-  for (const id of ['eve', 'Ana', 'an', 'anaa', 'jose', 'ben@example.com,']) assert.equal(await told(key, id), OUT, id);
+  for (const id of IDS) assert.equal(await assigned(key, id), IN, id);
+  for (const id of ['eve', 'Ana', 'an', 'anaa', 'jose', 'ben@example.com,'])
+    assert.equal(await assigned(key, id), OUT, id);
 }
 
 describe('a group may be', () => {
@@ -105,68 +106,68 @@ describe('a group may be', () => {
 
   test('a header with one of several values', async () => {
     for (const department of ['sales', 'support', ' sales '])
-      assert.equal(await told('header', 'eve', { headers: { 'X-Department': department } }), IN, department);
+      assert.equal(await assigned('header', 'eve', { headers: { 'X-Department': department } }), IN, department);
     for (const department of ['Sales', 'sale', 'sales2', 'sales, support', ''])
-      assert.equal(await told('header', 'eve', { headers: { 'X-Department': department } }), OUT, department);
-    assert.equal(await told('header', 'eve'), OUT);
+      assert.equal(await assigned('header', 'eve', { headers: { 'X-Department': department } }), OUT, department);
+    assert.equal(await assigned('header', 'eve'), OUT);
   });
 
   test('a header with one of several texts in it', async () => {
     for (const agent of ['Mozilla/5.0 (iPad; CPU OS 17_5)', 'my TABLET', 'tablet'])
-      assert.equal(await told('agent', 'eve', { headers: { 'User-Agent': agent } }), IN, agent);
+      assert.equal(await assigned('agent', 'eve', { headers: { 'User-Agent': agent } }), IN, agent);
     for (const agent of ['Mozilla/5.0 (iPhone)', 'tab let', 'iPa'])
-      assert.equal(await told('agent', 'eve', { headers: { 'User-Agent': agent } }), OUT, agent);
-    assert.equal(await told('agent', 'eve'), OUT);
+      assert.equal(await assigned('agent', 'eve', { headers: { 'User-Agent': agent } }), OUT, agent);
+    assert.equal(await assigned('agent', 'eve'), OUT);
   });
 
   test('a cookie', async () => {
-    assert.equal(await told('cookie', 'eve', { headers: { Cookie: 'a=1; plan=pro' } }), IN);
-    assert.equal(await told('cookie', 'eve', { headers: { Cookie: 'plan=prolific' } }), OUT);
+    assert.equal(await assigned('cookie', 'eve', { headers: { Cookie: 'a=1; plan=pro' } }), IN);
+    assert.equal(await assigned('cookie', 'eve', { headers: { Cookie: 'plan=prolific' } }), OUT);
   });
 
   test('a country, as the platform tells it and not the client', async () => {
-    assert.equal(await told('country', 'eve', { cf: { country: 'AT' } }), IN);
-    assert.equal(await told('country', 'eve', { cf: { country: 'FR' } }), OUT);
-    assert.equal(await told('country', 'eve'), OUT);
+    assert.equal(await assigned('country', 'eve', { cf: { country: 'AT' } }), IN);
+    assert.equal(await assigned('country', 'eve', { cf: { country: 'FR' } }), OUT);
+    assert.equal(await assigned('country', 'eve'), OUT);
   });
 
   test('any of the three at once', async () => {
-    assert.equal(await told('any', 'ana'), IN);
-    assert.equal(await told('any', 'eve', { headers: { 'x-department': 'sales' } }), IN);
+    assert.equal(await assigned('any', 'ana'), IN);
+    assert.equal(await assigned('any', 'eve', { headers: { 'x-department': 'sales' } }), IN);
     await until(
-      async () => (await told('any', 'carl')) === IN,
+      async () => (await assigned('any', 'carl')) === IN,
       () => 'the list to be read',
     );
-    assert.equal(await told('any', 'eve'), OUT);
+    assert.equal(await assigned('any', 'eve'), OUT);
   });
 
   test('a list that KV does not have: then nobody is in it', async () => {
-    assert.equal(await told('absent', 'ana'), OUT);
+    assert.equal(await assigned('absent', 'ana'), OUT);
   });
 });
 
 describe('a group decides', () => {
   test('who is excluded', async () => {
-    assert.equal(await told('exclude', 'ana'), 'legacy excluded');
-    assert.equal(await told('exclude', 'eve'), 'new bucketed');
+    assert.equal(await assigned('exclude', 'ana'), 'legacy excluded');
+    assert.equal(await assigned('exclude', 'eve'), 'new bucketed');
   });
 
   test('who is eligible', async () => {
-    assert.equal(await told('eligible', 'ana'), 'new bucketed');
-    assert.equal(await told('eligible', 'eve'), 'legacy ineligible');
+    assert.equal(await assigned('eligible', 'ana'), 'new bucketed');
+    assert.equal(await assigned('eligible', 'eve'), 'legacy ineligible');
   });
 
   test('from its stage on, not before', async () => {
-    assert.equal(await told('later', 'ana'), OUT);
+    assert.equal(await assigned('later', 'ana'), OUT);
   });
 
   test('by way of another rollout', async () => {
-    assert.equal(await told('requires', 'ana'), 'new bucketed');
-    assert.equal(await told('requires', 'eve'), 'legacy required');
+    assert.equal(await assigned('requires', 'ana'), 'new bucketed');
+    assert.equal(await assigned('requires', 'eve'), 'legacy required');
   });
 });
 
-test('who is in a group is not told to the browser', async () => {
+test('who is in a group is not assigned to the browser', async () => {
   const through = await gate.fetch('/ids/page', { headers: ANA });
   assert.doesNotMatch(JSON.stringify(through.headers), /team/);
 });
@@ -176,7 +177,7 @@ const idsOf = (lists) => lists.map(({ group, ids }) => ({ group, ids }));
 
 describe('a list in KV', () => {
   /**
-   * What KV holds, and what is told of it.
+   * What KV holds, and what is reported it.
    * @type {Record<string, [bytes: any, expected: number[] | RegExp]>}
    */
   const LISTS = {
@@ -214,7 +215,7 @@ describe('a list in KV', () => {
             const { lists = [], faults } = await operated.rollout(key);
             return (lists.length > 0 || faults.length > 0) && { lists, faults };
           },
-          () => `${key} to be told of`,
+          () => `${key} to be reported`,
         );
         if (Array.isArray(expected)) {
           assert.deepEqual(idsOf(seen.lists), [{ group: key, ids: expected }]);

@@ -298,7 +298,7 @@ class Gate {
   /**
    * Tells the controller what an isolate would, and resolves with its answer.
    * @param {{ v?: number, isolate?: string, plans?: number, known?: any[], texts?: any[], kills?: any[], faults?: any[], lists?: any, batch?: any }} [flush]
-   * @param {string} [relay] the relay that is told instead
+   * @param {string} [relay] the relay that is reported instead
    */
   async flush(
     { v, isolate = 'i', plans = 0, known = [], texts = [], kills = [], faults = [], lists, batch } = {},

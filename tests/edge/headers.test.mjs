@@ -139,8 +139,8 @@ describe('tidegate-*', () => {
     const through = await ask('/page');
     assert.equal(through.get('tidegate-variant'), 'new');
     assert.equal(through.get('tidegate-reason'), 'bucketed');
-    const told = names(through.headers).filter((name) => name.startsWith('tidegate-'));
-    assert.deepEqual(told.sort(), ['tidegate-reason', 'tidegate-variant']);
+    const assigned = names(through.headers).filter((name) => name.startsWith('tidegate-'));
+    assert.deepEqual(assigned.sort(), ['tidegate-reason', 'tidegate-variant']);
   });
 
   test('from a frontend do not reach the browser', async () => {

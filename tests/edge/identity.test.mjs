@@ -33,7 +33,7 @@ const ask = (headers) => gate.fetch('/page', { headers });
 async function isNew(headers) {
   const { status, text, get } = await ask(headers);
   assert.equal(status, 200);
-  assert.equal(text.split(' ')[0], get('tidegate-variant'), 'the variant told is the side that answered');
+  assert.equal(text.split(' ')[0], get('tidegate-variant'), 'the variant assigned is the side that answered');
   return get('tidegate-variant') === 'new';
 }
 

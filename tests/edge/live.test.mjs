@@ -22,7 +22,7 @@ const rollout = (key) => plan(legacy, next, { key, routes: [`/${key}/*`] });
 /** Opens a gate on these states for the length of `use`. */
 async function withGate(states, options, use) {
   const gate = await openGate({ controller: false, ...options });
-  const told = async (key) => {
+  const assigned = async (key) => {
     const { get } = await gate.fetch(`/${key}/page`, { headers: ANA });
     return `${get('tidegate-variant')} ${get('tidegate-reason')}`;
   };
@@ -30,7 +30,7 @@ async function withGate(states, options, use) {
     await gate.load(Object.keys(states).map(rollout), states);
     const obeys = (key, outcome) =>
       until(
-        async () => (await told(key)) === outcome,
+        async () => (await assigned(key)) === outcome,
         () => `${key} to become ${outcome}`,
         OBEYED_MS_MAX,
       );
@@ -42,7 +42,7 @@ async function withGate(states, options, use) {
       const deadline = performance.now() + OBEYED_MS_MAX;
       await until(
         async () => {
-          assert.equal(await told(key), outcome, key);
+          assert.equal(await assigned(key), outcome, key);
           assert.ok(stop < Infinity || performance.now() < deadline, `${read} is read again`);
           if (stop === Infinity && seen() > before) stop = performance.now() + STANDS_MS;
           return performance.now() > stop;
@@ -51,7 +51,7 @@ async function withGate(states, options, use) {
         2 * OBEYED_MS_MAX,
       );
     };
-    await use({ gate, told, obeys, stands });
+    await use({ gate, assigned, obeys, stands });
   } finally {
     await gate.close();
   }
@@ -71,8 +71,8 @@ describe('a warm isolate', { concurrency: true }, () => {
       gone: written(),
       untouched: '100',
     };
-    await withGate(states, {}, async ({ gate, told, obeys, stands }) => {
-      assert.equal(await told('newer'), 'new bucketed');
+    await withGate(states, {}, async ({ gate, assigned, obeys, stands }) => {
+      assert.equal(await assigned('newer'), 'new bucketed');
       await gate.putStage('up', '100');
       await gate.putStage('down', '0');
       await gate.putStage('off', 'off');
@@ -109,14 +109,14 @@ describe('a warm isolate', { concurrency: true }, () => {
   });
 
   test('does not wait for a KV that hangs', async () => {
-    await withGate({ shop: '100' }, {}, async ({ gate, stands, told }) => {
+    await withGate({ shop: '100' }, {}, async ({ gate, stands, assigned }) => {
       gate.kv.mode = 'hang';
       await stands('shop', 'new bucketed', 'plans');
       // A busy machine may hold up any one request; a KV that is waited for holds up each.
       await until(
         async () => {
           const started = performance.now();
-          await told('shop');
+          await assigned('shop');
           return performance.now() - started < 100;
         },
         () => 'a request that is served from memory',
@@ -125,9 +125,9 @@ describe('a warm isolate', { concurrency: true }, () => {
   });
 
   test("reads Miniflare's own KV namespace as it reads the stub", async () => {
-    await withGate({ shop: '100', other: '0' }, { kv: 'miniflare' }, async ({ gate, told, obeys }) => {
-      assert.equal(await told('shop'), 'new bucketed');
-      assert.equal(await told('other'), 'legacy bucketed');
+    await withGate({ shop: '100', other: '0' }, { kv: 'miniflare' }, async ({ gate, assigned, obeys }) => {
+      assert.equal(await assigned('shop'), 'new bucketed');
+      assert.equal(await assigned('other'), 'legacy bucketed');
       await gate.kill('*');
       await obeys('shop', 'legacy killed');
     });

@@ -81,7 +81,7 @@ test('a request counts in its rollout and in every flag', async () => {
   assert.deepEqual(await counted('banner', () => ask('/page')), { requests: 2, latency: 2 });
 });
 
-test('an answer that came late is told without another request', async () => {
+test('an answer that came late is reported without another request', async () => {
   next.handle('/slow', { ...PAGE, delayMs: 1_500 });
   assert.deepEqual(await counted('shop', () => ask('/slow')), { requests: 1, latency: 1 });
 });

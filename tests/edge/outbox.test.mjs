@@ -112,7 +112,7 @@ test('a guardrail fires, and chat, page and ticket have it within five seconds; 
   }
 });
 
-test('receivers that fail, hang, redirect, are gone or reset are told of, and hold up nothing', async (t) => {
+test('receivers that fail, hang, redirect, are gone or reset are reported, and hold up nothing', async (t) => {
   const good = await startReceiver();
   const elsewhere = await startReceiver();
   const bad = {
@@ -163,11 +163,11 @@ test('receivers that fail, hang, redirect, are gone or reset are told of, and ho
     const began = performance.now();
     const { entry } = await ana.orders('shop', 'rollback', { reason: 'to see' });
     t.diagnostic(`the rollback took ${(performance.now() - began).toFixed(0)} ms`);
-    const told = await until(
+    const assigned = await until(
       () => good.got.slice(before).find(({ body }) => body.data?.revision === entry.revision),
       () => 'the healthy one to have it',
     );
-    assert.ok(told.at - Date.parse(entry.at) <= 5_000);
+    assert.ok(assigned.at - Date.parse(entry.at) <= 5_000);
     // Once they are well they get it when somebody asks for it.
     for (const receiver of Object.values(bad)) receiver.answer = takes;
     const again = granted(await ana.ask('POST', 'outbox/*/retry', {}));

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { change } from '../storage.mjs';
-import { ADOPTED_MS, granted, openControlled, operator, told } from './control.mjs';
+import { ADOPTED_MS, assigned, granted, openControlled, operator } from './control.mjs';
 import { until } from './harness.mjs';
 import { plan } from './plans.mjs';
 import { startUpstream } from './upstream.mjs';
@@ -37,7 +37,7 @@ const readAgain = async (gate) => {
 };
 const set = (revision, rollouts) => JSON.stringify({ v: 1, revision: 'N', rollouts }).replace('"N"', String(revision));
 
-/** Visitors of every rollout, from now on until `stop`, which resolves with what they were told, each once. */
+/** Visitors of every rollout, from now on until `stop`, which resolves with what they were reported, each once. */
 function visitors(gate) {
   const outcomes = new Set();
   let stopped = false;
@@ -85,7 +85,7 @@ describe('a set of plans by hand', () => {
         );
         for (const key of KEYS)
           await until(
-            async () => (await told(gate, key)) === 'new bucketed',
+            async () => (await assigned(gate, key)) === 'new bucketed',
             () => `${key} to be new`,
             ADOPTED_MS,
           );
@@ -115,7 +115,7 @@ describe('a set of plans by hand', () => {
         assert.deepEqual(await going.stop(), ['200 new bucketed'], 'nobody notices');
         await ana.orders('shop', 'kill');
         await until(
-          async () => (await told(gate, 'shop')) === 'legacy killed',
+          async () => (await assigned(gate, 'shop')) === 'legacy killed',
           () => 'the kill',
           ADOPTED_MS,
         );
@@ -177,7 +177,7 @@ describe('a stored plan that the controller cannot read', () => {
         const ana = operator(gate);
         for (const key of KEYS)
           await until(
-            async () => (await told(gate, key)) === 'new bucketed',
+            async () => (await assigned(gate, key)) === 'new bucketed',
             () => `${key} to be new`,
             ADOPTED_MS,
           );
@@ -206,7 +206,7 @@ describe('a stored plan that the controller cannot read', () => {
         assert.deepEqual(await going.stop(), ['200 new bucketed'], 'nobody notices');
         await ana.orders('shop', 'kill');
         await until(
-          async () => (await told(gate, 'shop')) === 'legacy killed',
+          async () => (await assigned(gate, 'shop')) === 'legacy killed',
           () => 'the kill',
           ADOPTED_MS,
         );
@@ -215,7 +215,7 @@ describe('a stored plan that the controller cannot read', () => {
         const mended = await ana.rollout('shop');
         assert.deepEqual([mended.faults, mended.state.percentage, mended.commands.includes('set')], [[], 100, true]);
         await until(
-          async () => (await told(gate, 'shop')) === 'new bucketed',
+          async () => (await assigned(gate, 'shop')) === 'new bucketed',
           () => 'the rollout to go on',
           ADOPTED_MS,
         );

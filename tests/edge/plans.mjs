@@ -51,7 +51,7 @@ export function half(legacy, next, { upstreams, ...changes } = {}) {
   };
 }
 
-/** A rollout that routes nothing and is told to the frontend. */
+/** A rollout that routes nothing and is reported to the frontend. */
 export const flag = (key, changes = {}) => ({ key, identity: IDENTITY, stage: STAGES, ...changes });
 
 /** Headers of a browser that asks for a page by a link or the address bar. */

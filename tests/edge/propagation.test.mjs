@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ADOPTED_MS, audit, openControlled, operator, published, told, traffic } from './control.mjs';
+import { ADOPTED_MS, assigned, audit, openControlled, operator, published, traffic } from './control.mjs';
 import { until } from './harness.mjs';
 import { plan } from './plans.mjs';
 import { startUpstream } from './upstream.mjs';
@@ -12,7 +12,7 @@ const ISOLATES = 4;
 /** Far less than the minute for which KV may read stale; how fast it is, the benchmark says. */
 const REACHED_MS_MAX = 20_000;
 /**
- * What an operator does, and what users are told then.
+ * What an operator does, and what users are reported then.
  * @type {[command: string, args: object, outcome: string][]}
  */
 const CHANGES = [
@@ -65,7 +65,7 @@ describe('whatever KV does,', { concurrency: true }, () => {
           t.diagnostic(`${command}: ${times.map((ms) => ms.toFixed(0)).join(', ')} ms`);
           assert.ok(Math.max(...times) < REACHED_MS_MAX, `${command} reaches all`);
         }
-        assert.equal(users.turns - turns, CHANGES.length * ISOLATES, 'nobody is told an old state again');
+        assert.equal(users.turns - turns, CHANGES.length * ISOLATES, 'nobody gets an old state again');
         Object.assign(gate.kv, { mode: 'ok', staleMs: 0 });
         await catchesUp(gate, (await operator(gate).rollout('shop')).state.revision, ADOPTED_MS);
       });
@@ -122,7 +122,7 @@ describe('whatever KV does,', { concurrency: true }, () => {
       const holds = (isSo, what) =>
         until(
           async () => {
-            await told(gate, 'shop');
+            await assigned(gate, 'shop');
             return isSo(held());
           },
           () => `${what} in KV, which held ${held()}`,

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { chance, newSeed } from './chance.mjs';
-import { audit, openControlled, operator, told } from './control.mjs';
+import { assigned, audit, openControlled, operator } from './control.mjs';
 import { until } from './harness.mjs';
 import { plan } from './plans.mjs';
 import { startUpstream } from './upstream.mjs';
@@ -70,7 +70,7 @@ class Lane {
     if (dice.happens(0.2)) acts.push(this.edit());
     if (dice.happens(0.05)) acts.push(this.switch());
     if (dice.happens(0.2)) acts.push(this.look(dice.pick(this.people)));
-    if (dice.happens(0.4)) acts.push(told(dice.pick(this.gate.isolates), this.key));
+    if (dice.happens(0.4)) acts.push(assigned(dice.pick(this.gate.isolates), this.key));
     await Promise.all(acts);
   }
 
@@ -219,7 +219,7 @@ test('rounds of two operators and edits by hand', async (t) => {
         const isKilled = (await gate.kv.get(`kill/${lane.key}`)) !== null;
         for (const isolate of isKilled ? gate.isolates : []) {
           await until(
-            async () => (await told(isolate, lane.key)) === 'legacy killed',
+            async () => (await assigned(isolate, lane.key)) === 'legacy killed',
             () => `${isolate.name} to obey the kill key of ${lane.key}`,
           );
         }

@@ -57,7 +57,7 @@ const batch = (sequence, requests, revision) => ({
   reports: [],
 });
 
-describe('isolates that were told of relays', () => {
+describe('isolates that know relays', () => {
   let gate, users;
   before(async () => {
     gate = await open({ isolates: ISOLATES, storage: true });
@@ -168,7 +168,7 @@ describe('a batch that a relay has taken', () => {
     assert.equal(await counted(gate), sent + 2_000);
   });
 
-  test('and one of the release before is counted by the controller, and told nothing of relays', async () => {
+  test('and one of the release before is counted by the controller, and assigned nothing of relays', async () => {
     const earlier = await counted(gate);
     const answer = await gate.flush({ v: 2, isolate: 'earlier', batch: batch(1, 7, revision) });
     assert.equal(answer.acknowledged, 1);

@@ -46,9 +46,9 @@ test('status --check and verify tell by their exit codes how a rollout stands', 
   await ana.orders('shop', 'kill');
   const verified = await run(['verify', 'shop', '--json', '--timeout', '60s']);
   assert.equal(verified.code, 0, verified.stdout + verified.stderr);
-  const told = JSON.parse(verified.stdout);
-  assert.equal(told.expected, 'legacy');
-  assert.match(told.checks[0].text, /^5 visitors at .*: 5 legacy \(expected: all legacy; reasons: killed\)$/);
+  const assigned = JSON.parse(verified.stdout);
+  assert.equal(assigned.expected, 'legacy');
+  assert.match(assigned.checks[0].text, /^5 visitors at .*: 5 legacy \(expected: all legacy; reasons: killed\)$/);
   assert.equal((await run(['verify', 'shop', '--expect', 'split'])).code, 3);
   const { code, stdout } = await run(['status', '--check']);
   assert.equal(code, 3, 'the worst speaks for all');
@@ -65,7 +65,7 @@ test('watch ends once nothing is left to watch', async () => {
   assert.match(stderr, /nothing is left to watch/);
 });
 
-test('what is stale is told with who left it and where the code asks for it', async () => {
+test('what is stale is reported with who left it and where the code asks for it', async () => {
   const code = join(gate.scratch, 'code');
   mkdirSync(code);
   writeFileSync(join(code, 'cart.js'), "if (flags['new-cart'] === 'new') show();\n");
@@ -94,7 +94,7 @@ test('the history is exported as it was hashed, and a rollout that is over is ar
   const documents = lines.map((line) => JSON.parse(line));
   assert.deepEqual(
     documents.map(({ kind }) => kind),
-    ['archive', 'plan', 'state', 'entry', 'entry', 'entry', 'messages', 'metrics'],
+    ['archive', 'plan', 'state', 'entry', 'entry', 'entry', 'messages', 'metrics', 'report'],
   );
   assert.equal((await ana.get('rollouts/new-cart')).status, 404);
   assert.equal((await ana.get('rollouts/shop')).status, 200);

@@ -111,7 +111,7 @@ describe('a file that its own side does not have comes from the other', () => {
   });
 });
 
-test('the variant told is the side that answered', async () => {
+test('the variant assigned is the side that answered', async () => {
   next.handle('/file', GONE);
   legacy.handle('/file', FILE);
   assert.equal((await ask('/file', 'script')).get('tidegate-variant'), 'legacy');

@@ -51,7 +51,7 @@ after(async () => {
  * @param {string} sent
  * @param {{ on?: string, status?: number } & import('./wire.mjs').RequestOptions} [options]
  */
-async function told(name, sent, { on = PUBLIC_HOST, status = name === 'Location' ? 302 : 200, ...options } = {}) {
+async function assigned(name, sent, { on = PUBLIC_HOST, status = name === 'Location' ? 302 : 200, ...options } = {}) {
   next.otherwise({
     status,
     headers: [
@@ -67,8 +67,8 @@ async function told(name, sent, { on = PUBLIC_HOST, status = name === 'Location'
     : through.get(name);
 }
 /** Whether two texts are the same URL, however written. */
-const sameUrl = (told, expected, what) =>
-  assert.equal(told === undefined ? undefined : new URL(told, expected).href, new URL(expected).href, what);
+const sameUrl = (assigned, expected, what) =>
+  assert.equal(assigned === undefined ? undefined : new URL(assigned, expected).href, new URL(expected).href, what);
 
 describe('a Location', () => {
   const ofNew = () => ({
@@ -81,18 +81,18 @@ describe('a Location', () => {
 
   test('in whatever scheme becomes the public one', async () => {
     for (const [what, location] of Object.entries(ofNew()))
-      sameUrl(await told('Location', location), `${PUBLIC}/a/?b=1#c`, what);
+      sameUrl(await assigned('Location', location), `${PUBLIC}/a/?b=1#c`, what);
   });
 
   test('of the other side likewise', async () => {
     const { host: own } = new URL(legacy.url);
     for (const location of [`https://${own}/a`, `http://${own}/a`, `//${own}/a`])
-      sameUrl(await told('Location', location), `${PUBLIC}/a`, location);
+      sameUrl(await assigned('Location', location), `${PUBLIC}/a`, location);
   });
 
   test('keeps the scheme by which the browser came', async () => {
     sameUrl(
-      await told('Location', `https://${host}/a`, { scheme: 'http', on: 'shop.example.com:8080' }),
+      await assigned('Location', `https://${host}/a`, { scheme: 'http', on: 'shop.example.com:8080' }),
       'http://shop.example.com:8080/a',
     );
   });
@@ -108,13 +108,13 @@ describe('a Location', () => {
       `//${NAMED}:443/a?b#c`,
     ]) {
       sameUrl(
-        await told('Location', location, { on: 'named.example.com' }),
+        await assigned('Location', location, { on: 'named.example.com' }),
         'https://named.example.com/a?b#c',
         location,
       );
     }
     for (const location of [`http://${NAMED}:8080/a`, `https://${NAMED}:8080/a`, `//${NAMED.toUpperCase()}:8080/a`]) {
-      sameUrl(await told('Location', location, { on: 'port.example.com' }), 'https://port.example.com/a', location);
+      sameUrl(await assigned('Location', location, { on: 'port.example.com' }), 'https://port.example.com/a', location);
     }
   });
 
@@ -125,13 +125,13 @@ describe('a Location', () => {
       '//[2001:db8::1]:8080/a',
       'http://[2001:DB8::1]:8080/a',
     ]) {
-      sameUrl(await told('Location', location, { on: 'ipv6.example.com' }), 'https://ipv6.example.com/a', location);
+      sameUrl(await assigned('Location', location, { on: 'ipv6.example.com' }), 'https://ipv6.example.com/a', location);
     }
   });
 
   for (const status of [201, 301, 303, 307, 308]) {
     test(`in a ${status}`, async () =>
-      sameUrl(await told('Location', `https://${host}/a`, { status, method: 'POST' }), `${PUBLIC}/a`));
+      sameUrl(await assigned('Location', `https://${host}/a`, { status, method: 'POST' }), `${PUBLIC}/a`));
   }
 
   test('that names somebody else is left alone', async () => {
@@ -152,9 +152,9 @@ describe('a Location', () => {
       '/a',
       '//elsewhere.example/a',
     ];
-    for (const location of others) assert.equal(await told('Location', location), location);
+    for (const location of others) assert.equal(await assigned('Location', location), location);
     for (const location of [`https://${NAMED}:8443/a`, `https://x${NAMED}/a`, `https://${NAMED}.evil.example/`])
-      assert.equal(await told('Location', location, { on: 'named.example.com' }), location);
+      assert.equal(await assigned('Location', location, { on: 'named.example.com' }), location);
   });
 });
 
@@ -182,19 +182,19 @@ describe('under a base path', () => {
 
   test('the base path comes off an absolute Location', async () => {
     for (const [location, expected] of absolute())
-      sameUrl(await told('Location', location, { on }), `${own}${expected}`, location);
+      sameUrl(await assigned('Location', location, { on }), `${own}${expected}`, location);
   });
 
   test('the base path comes off a Location from the root', async () => {
     for (const [location, expected] of ROOTED.slice(0, -1))
-      sameUrl(await told('Location', location, { on }), `${own}${expected}`, location);
+      sameUrl(await assigned('Location', location, { on }), `${own}${expected}`, location);
   });
 
   test('nothing that comes off makes another host of a path', async () => {
-    const location = await told('Location', '/shop//evil.example/a', { on });
+    const location = await assigned('Location', '/shop//evil.example/a', { on });
     assert.equal(new URL(location, own).host, on, location);
     for (const absolute of [`http://${host}/shop//evil.example/a`, `//${host}/shop//evil.example/a`])
-      assert.equal(new URL(await told('Location', absolute, { on }), own).host, on, absolute);
+      assert.equal(new URL(await assigned('Location', absolute, { on }), own).host, on, absolute);
   });
 
   test('paths that only begin like it, and those from here, are left alone', async () => {
@@ -209,7 +209,7 @@ describe('under a base path', () => {
       '../shop/a',
       'https://elsewhere.example/shop/a',
     ])
-      assert.equal(await told('Location', location, { on }), location);
+      assert.equal(await assigned('Location', location, { on }), location);
   });
 
   test('it comes off what legacy says too', async () => {
@@ -220,13 +220,13 @@ describe('under a base path', () => {
   });
 
   test('it comes off Content-Location, Refresh and Link', async () => {
-    sameUrl(await told('Content-Location', '/shop/page.en.html', { on }), `${own}/page.en.html`);
+    sameUrl(await assigned('Content-Location', '/shop/page.en.html', { on }), `${own}/page.en.html`);
     assert.match(
-      await told('Refresh', '5; url=/shop/next', { on }),
+      await assigned('Refresh', '5; url=/shop/next', { on }),
       /^5; *url="?(https:\/\/based\.example\.com)?\/next"?$/i,
     );
     assert.match(
-      await told('Link', '</shop/a.css>; rel=preload; as=style, </shop/b>; rel="next"', { on }),
+      await assigned('Link', '</shop/a.css>; rel=preload; as=style, </shop/b>; rel="next"', { on }),
       /^<(https:\/\/based\.example\.com)?\/a\.css>; ?rel=preload; ?as=style, ?<(https:\/\/based\.example\.com)?\/b>; ?rel="next"$/,
     );
   });
@@ -235,11 +235,11 @@ describe('under a base path', () => {
 describe('a Content-Location', () => {
   test('of a frontend becomes the public one', async () => {
     for (const sent of [`http://${host}/a.en.html`, `https://${host}/a.en.html`, `//${host}/a.en.html`])
-      sameUrl(await told('Content-Location', sent), `${PUBLIC}/a.en.html`, sent);
+      sameUrl(await assigned('Content-Location', sent), `${PUBLIC}/a.en.html`, sent);
   });
   test('of others is left alone', async () => {
     for (const sent of ['/a.en.html', 'a.en.html', 'https://elsewhere.example/a', `${PUBLIC}/a`])
-      assert.equal(await told('Content-Location', sent), sent);
+      assert.equal(await assigned('Content-Location', sent), sent);
   });
 });
 
@@ -248,7 +248,7 @@ describe('a Refresh', () => {
     for (const shape of ['0; url=URL', '5;URL=URL', '3, url=URL', '0; url="URL"', "0;url='URL'", '0; Url = URL']) {
       for (const scheme of ['http:', 'https:', '']) {
         const sent = shape.replace(/URL$|(?<=["'])URL/, `${scheme}//${host}/a?b=1`);
-        const text = await told('Refresh', sent);
+        const text = await assigned('Refresh', sent);
         assert.ok(!text.includes(host), `«${sent}» → «${text}»`);
         assert.match(text, /(https:)?\/\/shop\.example\.com\/a\?b=1["']?$/, sent);
         assert.equal(text.split(/[;,]/)[0], sent.split(/[;,]/)[0], 'the time stays');
@@ -257,14 +257,14 @@ describe('a Refresh', () => {
   });
   test('of others is left alone', async () => {
     for (const sent of ['5', '0; url=/a', '0; url=https://elsewhere.example/', `5; url=https://${host}.evil.example/`])
-      assert.equal(await told('Refresh', sent), sent);
+      assert.equal(await assigned('Refresh', sent), sent);
   });
 });
 
 describe('a Link', () => {
   test('that names a frontend names the public address, each of several', async () => {
     const sent = `<https://${host}/a,b.css>; rel=preload; as=style; title="x, <http://y>; z", <http://${host}/2>; rel="next", <//${host}/3>;rel=prev`;
-    const text = await told('Link', sent);
+    const text = await assigned('Link', sent);
     assert.ok(!text.includes(host), text);
     assert.equal(
       text.replaceAll('https://', '//').replaceAll(/\s/g, ''),
@@ -283,7 +283,7 @@ describe('a Link', () => {
       'broken',
       '<broken',
     ])
-      assert.equal(await told('Link', sent), sent);
+      assert.equal(await assigned('Link', sent), sent);
   });
 });
 
@@ -303,7 +303,7 @@ describe('a Set-Cookie', () => {
       [`a=Domain=localhost; Path=/`, `a=Domain=localhost; Path=/`],
     ];
     for (const [sent, expected] of cases) {
-      const [cookie] = await told('Set-Cookie', sent, { on });
+      const [cookie] = await assigned('Set-Cookie', sent, { on });
       assert.equal(cookie.replaceAll(/\s*;\s*/g, ';'), expected.replaceAll(/\s*;\s*/g, ';'), sent);
     }
   });
@@ -323,7 +323,7 @@ describe('a Set-Cookie', () => {
       '=x',
     ];
     for (const cookie of sent)
-      assert.deepEqual(await told('Set-Cookie', cookie, { on: 'local.example.com' }), [cookie]);
+      assert.deepEqual(await assigned('Set-Cookie', cookie, { on: 'local.example.com' }), [cookie]);
   });
 
   test('loses the base path', async () => {
@@ -337,7 +337,7 @@ describe('a Set-Cookie', () => {
       ['a=Path=/shop', undefined],
     ];
     for (const [sent, expected] of cases) {
-      const [cookie] = await told('Set-Cookie', sent, { on: 'based.example.com' });
+      const [cookie] = await assigned('Set-Cookie', sent, { on: 'based.example.com' });
       assert.equal(/; *path *= *([^;]*)/i.exec(cookie)?.[1], expected, sent);
       assert.equal(cookie.split(';')[0], sent.split(';')[0]);
     }
@@ -382,7 +382,7 @@ describe('a redirect to the address that was asked for', () => {
   }
 
   const spellings = () => ({
-    'made of what it was told of its host': (request) => `https://${request.get('x-forwarded-host')}${request.url}`,
+    'made of what it was reported its host': (request) => `https://${request.get('x-forwarded-host')}${request.url}`,
     'from the root': PATH,
     'from here': 'b?c=1&d=%20',
     'by the query alone': '?c=1&d=%20',
@@ -707,7 +707,7 @@ describe('with `origin = "rewrite"` a frontend sees its own address', () => {
     ]);
   });
 
-  test('and is told the public one all the same', async () => {
+  test('and gets the public one all the same', async () => {
     await sent({ Origin: PUBLIC });
     assert.equal(next.last('/form').get('x-forwarded-host'), PUBLIC_HOST);
   });

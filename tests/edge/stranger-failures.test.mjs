@@ -15,7 +15,7 @@ import { sha256 } from './wire.mjs';
 const SIDES = ['new', 'legacy'];
 const LIMIT_MS = 1_500;
 const LATE_MS = 2_200;
-/** For a page to be given up as stalled or crawling, and told. */
+/** For a page to be given up as stalled or crawling, and reported. */
 const STALLED_MS_MAX = 90_000;
 const HTML = ['Content-Type', 'text/html; charset=utf-8'];
 const PAGE = { headers: [HTML], body: '<!doctype html><title>page</title>' };

@@ -54,10 +54,10 @@ const directives = (through) =>
     .filter(Boolean);
 
 function assertAskedAgain(through, what = '') {
-  const told = directives(through);
-  const shown = `${what}: ${told}`;
-  assert.doesNotMatch(told.join(), LIVES, shown);
-  assert.ok(told.includes('no-store') || (told.includes('no-cache') && told.includes('private')), shown);
+  const assigned = directives(through);
+  const shown = `${what}: ${assigned}`;
+  assert.doesNotMatch(assigned.join(), LIVES, shown);
+  assert.ok(assigned.includes('no-store') || (assigned.includes('no-cache') && assigned.includes('private')), shown);
 }
 
 /** What frontends say of their pages. */

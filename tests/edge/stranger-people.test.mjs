@@ -236,7 +236,7 @@ describe('robots', () => {
     assert.deepEqual([side(through), through.all('set-cookie')], ['new', []]);
   });
 
-  test("are told by no word that people's browsers have too", async () => {
+  test("are recognised by no word that people's browsers have too", async () => {
     for (const agent of PEOPLE) {
       const through = await gate.fetch('/p/', { headers: { ...DOCUMENT, 'User-Agent': agent } });
       assert.deepEqual([through.get('tidegate-reason'), minted(through).length], ['bucketed', 1], agent);
@@ -260,11 +260,11 @@ describe('robots', () => {
     });
     after(() => own?.close());
 
-    const told = async (key, agent, headers = {}, path = '') =>
+    const assigned = async (key, agent, headers = {}, path = '') =>
       own.fetch(`/${key}/${path}`, { headers: { ...DOCUMENT, 'User-Agent': agent, ...headers } });
 
     test('are on new where it says so', async () => {
-      const through = await told('onnew', ROBOTS[0]);
+      const through = await assigned('onnew', ROBOTS[0]);
       assert.deepEqual(
         [side(through), through.get('tidegate-reason'), through.all('set-cookie')],
         ['new', 'robot', []],
@@ -275,11 +275,11 @@ describe('robots', () => {
       const sides = new Set();
       for (const [n, agent] of ROBOTS.entries()) {
         const headers = { 'CF-Connecting-IP': `198.51.${n}.7` };
-        const first = side(await told('dealt', agent, headers));
+        const first = side(await assigned('dealt', agent, headers));
         for (let round = 0; round < 3; round += 1) {
           const [page, data] = [
-            await told('dealt', agent, headers),
-            await told('dealt', agent, { ...headers, ...FETCHED }, 'api/x'),
+            await assigned('dealt', agent, headers),
+            await assigned('dealt', agent, { ...headers, ...FETCHED }, 'api/x'),
           ];
           assert.deepEqual([side(page), side(data), page.all('set-cookie')], [first, first, []], agent);
         }
@@ -295,21 +295,29 @@ describe('robots', () => {
         [CHROME, { 'X-Probe': 'yes' }],
         [ROBOTS[0], {}],
       ])) {
-        assert.equal((await told('also', agent, headers)).get('tidegate-reason'), 'robot', agent);
+        assert.equal((await assigned('also', agent, headers)).get('tidegate-reason'), 'robot', agent);
       }
       for (const [agent, headers] of /** @type {[string, object][]} */ ([
         [CHROME, {}],
         [CHROME, { 'X-Probe': 'yes, please' }],
       ])) {
-        assert.equal((await told('also', agent, headers)).get('tidegate-reason'), 'bucketed', agent);
+        assert.equal((await assigned('also', agent, headers)).get('tidegate-reason'), 'bucketed', agent);
       }
     });
 
     test('may be groups too: `contains` finds a part of a header, in any case', async () => {
       for (const agent of ['Shop-App/2', 'x shop-app y', 'a till'])
-        assert.equal((await told('group', agent, { 'x-user-id': 'user-3' })).get('tidegate-reason'), 'excluded', agent);
+        assert.equal(
+          (await assigned('group', agent, { 'x-user-id': 'user-3' })).get('tidegate-reason'),
+          'excluded',
+          agent,
+        );
       for (const agent of ['shopapp', 'shop app', CHROME])
-        assert.equal((await told('group', agent, { 'x-user-id': 'user-3' })).get('tidegate-reason'), 'bucketed', agent);
+        assert.equal(
+          (await assigned('group', agent, { 'x-user-id': 'user-3' })).get('tidegate-reason'),
+          'bucketed',
+          agent,
+        );
     });
   });
 });
@@ -358,13 +366,13 @@ describe('a client that keeps no cookie', () => {
       ['2001:db8:1:2::1', '2001:db8:1:2:ffff::9'],
       ['2001:db8:1:3::1', '2001:DB8:1:3:0:0:0:2'],
     ]) {
-      const told = async (address) =>
+      const assigned = async (address) =>
         side(
           await gate.fetch('/p/api/x', {
             headers: { Accept: '*/*', 'User-Agent': CHROME, 'CF-Connecting-IP': address },
           }),
         );
-      assert.equal(await told(one), await told(other));
+      assert.equal(await assigned(one), await assigned(other));
     }
   });
 
@@ -615,14 +623,14 @@ describe('a token that expires', () => {
   });
   after(() => gate?.close());
 
-  const told = async (session) => gate.fetch('/p/', { headers: { ...DOCUMENT, Cookie: `session=${session}` } });
+  const assigned = async (session) => gate.fetch('/p/', { headers: { ...DOCUMENT, Cookie: `session=${session}` } });
   const claims = (sub, exp) => ({ sub, iss: 'https://id.example', exp });
 
   test('moves nobody: it identifies as before', async () => {
     for (const id of [...idsOn('new', 10), ...idsOn('legacy', 10)]) {
       const expected = bucket('p', id) < 50_000 ? 'new' : 'legacy';
       for (const exp of [now + 3_600, now - 1, now - 7_200, now - 90 * 86_400]) {
-        const through = await told(token(claims(id, exp)));
+        const through = await assigned(token(claims(id, exp)));
         assert.deepEqual([side(through), minted(through)], [expected, []], `${id} at ${exp - now} s`);
       }
     }
@@ -634,7 +642,7 @@ describe('a token that expires', () => {
       token({ ...claims('user-3', now - 60), iss: 'https://evil.example' }),
       `${base64url({ alg: 'none' })}.${base64url(claims('user-3', now - 60))}.`,
     ];
-    for (const session of forged) assert.equal(minted(await told(session)).length, 1);
+    for (const session of forged) assert.equal(minted(await assigned(session)).length, 1);
   });
 });
 
@@ -750,30 +758,30 @@ describe('a list from a spreadsheet', () => {
     }
     await gate.restart();
     await until(
-      async () => (await told('plain', 'ana')) === 'new group',
+      async () => (await assigned('plain', 'ana')) === 'new group',
       () => 'the lists to be read',
     );
   });
   after(() => gate?.close());
 
-  async function told(key, id) {
+  async function assigned(key, id) {
     const { get } = await gate.fetch(`/${key}/`, { headers: { 'x-user-id': Buffer.from(id).toString('latin1') } });
     return `${get('tidegate-variant')} ${get('tidegate-reason')}`;
   }
 
   test('has its first id in spite of the mark at its beginning', async () => {
     await until(
-      async () => (await told('marked', 'ben')) === 'new group',
+      async () => (await assigned('marked', 'ben')) === 'new group',
       () => 'the list to be read',
     );
-    for (const id of ['ana', 'ben', 'josé']) assert.equal(await told('marked', id), 'new group', id);
-    assert.equal(await told('marked', '\ufeffana'), 'legacy bucketed');
+    for (const id of ['ana', 'ben', 'josé']) assert.equal(await assigned('marked', id), 'new group', id);
+    assert.equal(await assigned('marked', '\ufeffana'), 'legacy bucketed');
   });
 
   for (const [key, [, isReadable]] of Object.entries(LISTS)) {
     if (isReadable) continue;
     test(`that is no UTF-8 text is said to be unreadable, and holds nobody: ${key}`, async () => {
-      for (const id of ['ana', 'ben', 'a']) assert.equal(await told(key, id), 'legacy bucketed', id);
+      for (const id of ['ana', 'ben', 'a']) assert.equal(await assigned(key, id), 'legacy bucketed', id);
       await gate.logged(new RegExp(`group_unreadable.*beta-${key}\\b`));
     });
   }

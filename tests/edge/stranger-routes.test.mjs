@@ -329,7 +329,7 @@ describe('a frontend that is a Worker behind a service binding', () => {
   });
   after(() => gate?.close());
 
-  test('is asked for what the browser asked, and told of the site and the side', async () => {
+  test('is asked for what the browser asked, with the site and the side', async () => {
     for (const method of ['GET', 'POST', 'PUT', 'PROPFIND']) {
       const through = await gate.fetch('/a%2Fb?c=1', {
         method,

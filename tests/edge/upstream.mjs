@@ -36,7 +36,7 @@ const HEADER_BYTES_MAX = 512 * 1024;
 /** @typedef {((request: Received) => Reply | Promise<Reply>) & { streams?: boolean }} Script */
 
 /**
- * Starts a stub frontend. Until told otherwise it answers every path with a short page that names
+ * Starts a stub frontend. Unless set otherwise it answers every path with a short page that names
  * the site. `handle(path, answer)` scripts a path (without its query); `answer` is a reply or
  * a function of the recorded request that returns one.
  * @param {string} name

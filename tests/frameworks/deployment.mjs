@@ -71,7 +71,7 @@ export function behind(gate, { base = '', cookies = IDENTIFIED } = {}) {
   });
 }
 
-/** The same through a worker that only passes on; `headers` are what it is told to add. */
+/** The same through a worker that only passes on; `headers` are what it is reported to add. */
 export function behindBare(gate, headers = FORWARDED) {
   return new Visitor({
     server: { origin: gate.bareOrigin, host: PUBLIC_HOST, scheme: 'https' },

@@ -50,7 +50,7 @@ export async function startSvelteKit({ env = {}, base = '' } = {}) {
   });
 }
 
-/** A Next.js site on its own server, which believes `X-Forwarded-Host` without being told to. */
+/** A Next.js site on its own server, which believes `X-Forwarded-Host` without being set to. */
 export async function startNext() {
   const port = await freePort();
   const cwd = folderOf('next');

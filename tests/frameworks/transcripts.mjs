@@ -1,4 +1,4 @@
-// Compares what a visitor was told by a site with what the same visitor was told through Tidegate.
+// Compares what a visitor got from a site with what the same visitor got through Tidegate.
 // Everything must be the same but for what the documentation says that Tidegate changes:
 //
 // - `tidegate-*` and `Server-Timing` are added;
@@ -66,13 +66,13 @@ function differHeaders(differ, { one, other, side, mask, translate }) {
     const answered = [got.get(name)].flat().map((text) => (text === undefined ? text : mask(`${name}: ${text}`)));
     differ(`${one.name}: ${name}`, texts[0] && texts.join(' ¦ '), answered[0] && answered.join(' ¦ '));
   }
-  const told = directives(other.get('cache-control')).join(', ');
+  const reported = directives(other.get('cache-control')).join(', ');
   const right = cacheControl(one);
-  if (!right.includes(told))
+  if (!right.includes(reported))
     differ(
       `${one.name}: cache-control`,
       `«${one.get('cache-control') ?? ''}»`,
-      `«${told}» instead of «${right.join('» or «')}»`,
+      `«${reported}» instead of «${right.join('» or «')}»`,
     );
 }
 

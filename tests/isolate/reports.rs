@@ -156,8 +156,8 @@ fn asked(isolate: &mut Isolate, token: &str, headers: &str) -> Answer {
 }
 
 fn titles(answer: &Answer) -> usize {
-    let told: Value = serde_json::from_str(&answer.body).unwrap();
-    told["messages"].as_array().unwrap().iter().filter(|own| own["title"] == "Try it").count()
+    let reported: Value = serde_json::from_str(&answer.body).unwrap();
+    reported["messages"].as_array().unwrap().iter().filter(|own| own["title"] == "Try it").count()
 }
 
 #[test]
@@ -172,7 +172,7 @@ fn a_page_that_asks_gets_the_messages_that_are_for_it_and_no_other_page_any() {
     let member = asked(&mut world.isolate, &own, "x-department:beta");
     assert_eq!(titles(&member), 2, "the report's own request says who is in a group");
     let silent = format!(r#"{{"token":"{own}"}}"#);
-    assert!(world.isolate.take_report(&HERE, &silent, NOW_MS).unwrap().is_none(), "who does not ask is told nothing");
+    assert!(world.isolate.take_report(&HERE, &silent, NOW_MS).unwrap().is_none(), "who does not ask gets nothing");
     let forged = format!(r#"{{"token":"{}","messages":true}}"#, own.replacen(":new:", ":legacy:", 1));
     assert_eq!(world.isolate.take_report(&HERE, &forged, NOW_MS).unwrap_err().status, 403);
     shows(&mut world, &[]);

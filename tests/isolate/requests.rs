@@ -1,4 +1,4 @@
-//! What becomes of a request from its arrival to its end, as the edge's driver is told step by step.
+//! What becomes of a request from its arrival to its end, as the edge's driver is reported step by step.
 
 use tidegate::isolate::{Arrival, Isolate, Platform, Setup};
 use tidegate::protocol::message::{AnswerText, RequestText};
@@ -47,7 +47,7 @@ fn arrive(isolate: &mut Isolate, platform: &Platformed, url: &str, headers: &[&s
 }
 
 /// The step's lines without its number.
-fn told(text: &str) -> Vec<&str> {
+fn reported(text: &str) -> Vec<&str> {
     text.lines().filter(|line| line.parse::<u32>().is_err()).collect()
 }
 
@@ -75,7 +75,7 @@ fn what_is_tidegates_own_goes_to_no_upstream() {
 fn an_address_that_nobody_can_read_is_refused() {
     let (mut world, platform) = warm(&[]);
     let text = arrive(&mut world.isolate, &platform, "nonsense", &[]);
-    assert_eq!(told(&text), ["sentence", "unreadable", "The request's address could not be read."]);
+    assert_eq!(reported(&text), ["sentence", "unreadable", "The request's address could not be read."]);
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn a_cold_isolate_makes_its_first_request_wait_once() {
     let platform = Platformed::default();
     assert_eq!(arrive(&mut world.isolate, &platform, url, &[]), "wait");
     let text = world.isolate.arrive(request(url, &[]), &platform, true, START_MS as f64).to_text();
-    assert_eq!(told(&text)[..2], ["sentence", "no_config"], "it goes on with what is known: nothing");
+    assert_eq!(reported(&text)[..2], ["sentence", "no_config"], "it goes on with what is known: nothing");
     let log = world.isolate.take_log();
     assert_eq!(log[0].message, "no configuration could be read, and FALLBACK_UPSTREAM names no upstream");
 }
@@ -98,7 +98,7 @@ fn the_fallback_answers_for_whom_no_rollout_takes() {
     assert!(world.isolate.take_log().is_empty(), "there is a configuration");
     let (mut world, platform) = warm(&[]);
     let text = arrive(&mut world.isolate, &platform, "https://shop.example/elsewhere", &[]);
-    assert_eq!(told(&text), ["sentence", "unrouted", "No rollout takes this address."]);
+    assert_eq!(reported(&text), ["sentence", "unrouted", "No rollout takes this address."]);
 }
 
 #[test]
@@ -188,7 +188,7 @@ fn requests_that_never_come_back_make_room_the_oldest_first() {
     assert!(world.isolate.go_on(2, Ok(answer(200, "a/b")), now_ms).to_text(2).starts_with("answer\n"));
 }
 
-/// What was counted of one request to new that is watched, whose end is told by `end`: errors and requests.
+/// What was counted of one request to new that is watched, whose end is reported by `end`: errors and requests.
 fn counted(end: impl FnOnce(&mut Isolate, u32)) -> (u64, u64, Vec<&'static str>) {
     let (mut world, platform) = warm(&[]);
     let headers = ["accept:text/html", "sec-fetch-dest:document", "sec-fetch-mode:navigate", "x-user-id:ana"];

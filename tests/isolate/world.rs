@@ -57,7 +57,7 @@ pub struct Controller {
     pub stored: Vec<Batch>,
     pub updates: Vec<RolloutUpdate>,
     pub plans: Option<String>,
-    /// What pages are to show; where an isolate knows others it is told.
+    /// What pages are to show; where an isolate knows others it is reported.
     pub messages: PageMessages,
 }
 

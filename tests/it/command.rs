@@ -97,18 +97,18 @@ fn the_plans_that_are_shipped_pass_the_check_alone_and_together() {
 
 #[test]
 fn the_check_tells_which_guardrails_are_built_in() {
-    let told = |name: &str, plan: String| {
+    let reported = |name: &str, plan: String| {
         text(&tidegate(&["check", &file(name, plan.as_bytes()).display().to_string()], b"").stdout)
     };
     let own = "\n[[guardrail]]\nwhen = \"error_rate > legacy\"\nthen = \"alert\"\n\n[environments";
-    let both = told("guarded.toml", PLAN.to_owned());
+    let both = reported("guarded.toml", PLAN.to_owned());
     assert!(both.contains("(1 gate, 0 guardrails)\n    built in: `error_rate > legacy` → rollback, `client_error_rate > legacy` → rollback\n"), "{both}");
-    let other = told("guarded-itself.toml", PLAN.replace("\n[environments", own));
+    let other = reported("guarded-itself.toml", PLAN.replace("\n[environments", own));
     assert!(
         other.contains("(1 gate, 1 guardrail)\n    built in: `client_error_rate > legacy` → rollback\n"),
         "{other}"
     );
-    let none = told("unguarded-check.toml", format!("defaults = \"none\"\n{PLAN}"));
+    let none = reported("unguarded-check.toml", format!("defaults = \"none\"\n{PLAN}"));
     assert!(none.contains("(1 gate, 0 guardrails)") && !none.contains("built in"), "{none}");
 }
 
@@ -123,8 +123,8 @@ fn the_check_names_what_nobody_may_be_reporting() {
     )
     .display()
     .to_string();
-    let told = text(&tidegate(&["check", &path], b"").stdout);
-    assert!(told.contains("relies on reports of: event.order, timing.tti (pages load /_tidegate/beacon.js); signal.p1 (POST /_tidegate/api/rollouts/checkout/signals, or `tidegate signal checkout NAME`)\n"), "{told}");
+    let reported = text(&tidegate(&["check", &path], b"").stdout);
+    assert!(reported.contains("relies on reports of: event.order, timing.tti (pages load /_tidegate/beacon.js); signal.p1 (POST /_tidegate/api/rollouts/checkout/signals, or `tidegate signal checkout NAME`)\n"), "{reported}");
     let json: Value = serde_json::from_slice(&tidegate(&["check", "--json", &path], b"").stdout).unwrap();
     assert_eq!(json["plans"][0]["relies_on"], serde_json::json!(["event.order", "timing.tti", "signal.p1"]));
     assert_eq!(json["plans"][0]["built_in"][0]["condition"], "error_rate > legacy");
@@ -134,8 +134,8 @@ fn the_check_names_what_nobody_may_be_reporting() {
 fn the_check_foretells_false_alarms_at_a_known_traffic() {
     let own = "\n[[guardrail]]\nwhen = \"js_error_rate > 2%\"\nthen = \"rollback\"\n\n[environments";
     let path = file("alarming.toml", PLAN.replace("\n[environments", own).as_bytes()).display().to_string();
-    let told = |rate: &str| text(&tidegate(&["check", &path, "--traffic", rate], b"").stdout);
-    let busy = told("20000/h");
+    let reported = |rate: &str| text(&tidegate(&["check", &path, "--traffic", rate], b"").stdout);
+    let busy = reported("20000/h");
     assert!(busy.contains("    by chance alone, at 20,000 requests an hour:\n      ! `js_error_rate > 2%` fires by chance about once in "), "{busy}");
     assert!(
         busy.contains(" in canary at 20,000 requests an hour, and so acts on ")
@@ -143,8 +143,8 @@ fn the_check_foretells_false_alarms_at_a_known_traffic() {
         "{busy}"
     );
     assert!(busy.contains("      ! canary 10 %: 2,000 requests an hour on new, 18,000 on legacy; 50 requests on new take 2 min\n          `js_error_rate > 2%`: 50 page views on new do not come within 5 min, so it is mostly inconclusive: they take 6 min\n"), "{busy}");
-    assert_eq!(told("333.3333/min").lines().nth(6), busy.lines().nth(6));
-    let quiet = told("5/h");
+    assert_eq!(reported("333.3333/min").lines().nth(6), busy.lines().nth(6));
+    let quiet = reported("5/h");
     assert!(
         quiet.contains("      ! canary 10 %: 0.5 requests an hour on new, 4.5 on legacy")
             && quiet.contains("50 requests on new do not arrive within the bake time of 2 d: they take 4 d 4 h\n"),
@@ -207,7 +207,7 @@ const DAMAGES: [(&str, &str, &str, &str); 16] = [
 ];
 
 #[test]
-fn each_fault_of_a_plan_is_told_with_its_place_and_the_way_out() {
+fn each_fault_of_a_plan_is_reported_with_its_place_and_the_way_out() {
     for (index, (good, bad, place, words)) in DAMAGES.into_iter().enumerate() {
         let mut damaged = PLAN.replacen(good, bad, 1);
         if index == 14 {
@@ -216,10 +216,10 @@ fn each_fault_of_a_plan_is_told_with_its_place_and_the_way_out() {
         assert_ne!(damaged, PLAN, "{good}");
         let path = file(&format!("damaged-{index}.toml"), damaged.as_bytes()).display().to_string();
         let output = tidegate(&["check", &path], b"");
-        let told = text(&output.stderr);
+        let reported = text(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{bad}");
         let place = if index == 14 { "24:1" } else { place };
-        assert!(told.contains(&format!("{path}:{place}")) && told.contains(words), "{bad}:\n{told}");
+        assert!(reported.contains(&format!("{path}:{place}")) && reported.contains(words), "{bad}:\n{reported}");
     }
 }
 
@@ -239,13 +239,13 @@ fn a_condition_on_an_endpoint_that_is_not_measured_any_more_is_a_fault() {
 }
 
 #[test]
-fn all_faults_are_told_at_once() {
+fn all_faults_are_reported_at_once() {
     let damaged =
         PLAN.replace("48h", "48x").replace("0.1%", "0.1").replace("[\"team\"]", "[\"taem\"]").replace("1d", "one");
     let path = file("damaged.toml", damaged.as_bytes()).display().to_string();
     let output = tidegate(&["check", "--json", &path], b"");
-    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let places: Vec<String> = told["faults"]
+    let reported: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let places: Vec<String> = reported["faults"]
         .as_array()
         .unwrap()
         .iter()
@@ -253,7 +253,7 @@ fn all_faults_are_told_at_once() {
         .map(|fault| format!("{}:{}", fault["line"], fault["column"]))
         .collect();
     assert_eq!(
-        (told["ok"].as_bool(), places),
+        (reported["ok"].as_bool(), places),
         (Some(false), ["17:11", "18:8", "23:8", "24:24"].map(str::to_owned).to_vec())
     );
 }
@@ -357,8 +357,8 @@ fn a_group_that_is_no_text_in_utf_8_is_refused_by_line() {
 fn a_million_ids_are_assigned_in_one_go() {
     let ids: String = (0..1_000_000).map(|n| format!("user-{n}\n")).collect();
     let output = tidegate(&["assign", &plan(), "--percentage", "10"], ids.as_bytes());
-    let told = text(&output.stdout);
-    let on_new = told.matches("\"variant\":\"new\"").count();
-    assert_eq!(told.lines().count(), 1_000_000);
+    let reported = text(&output.stdout);
+    let on_new = reported.matches("\"variant\":\"new\"").count();
+    assert_eq!(reported.lines().count(), 1_000_000);
     assert!((99_000..101_000).contains(&on_new), "{on_new}");
 }

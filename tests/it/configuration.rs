@@ -173,11 +173,11 @@ fn a_revision_from_which_nobody_can_count_on_is_unreadable() {
 #[test]
 fn a_cold_isolate_serves_legacy_where_only_routes_and_upstreams_can_be_read() {
     let broken = ROLLOUT.replace("\"percentage\":10,", "\"percentage\":\"many\",\"of\":\"a later version\",");
-    let (catalogue, told) = Catalogue::compile(&set(3, &[&broken]), None).unwrap();
+    let (catalogue, reported) = Catalogue::compile(&set(3, &[&broken]), None).unwrap();
     assert!(
-        told[0].to_string().starts_with("the plan of `checkout` has errors, so legacy answers its requests: "),
+        reported[0].to_string().starts_with("the plan of `checkout` has errors, so legacy answers its requests: "),
         "{}",
-        told[0]
+        reported[0]
     );
     let states =
         States { live: [("checkout".to_owned(), written(7, "100"))].into_iter().collect(), ..States::default() };
@@ -185,9 +185,9 @@ fn a_cold_isolate_serves_legacy_where_only_routes_and_upstreams_can_be_read() {
     let snapshot = Snapshot::new(Rc::new(catalogue), &states, Vec::new());
     assert_eq!(snapshot.standings[number].mode, Mode::Unknown);
     // Once it can be read, it is served as any other.
-    let (whole, told) = Catalogue::compile(&set(4, &[ROLLOUT]), Some(&snapshot.catalogue)).unwrap();
+    let (whole, reported) = Catalogue::compile(&set(4, &[ROLLOUT]), Some(&snapshot.catalogue)).unwrap();
     assert_eq!(
-        (told.len(), Snapshot::new(Rc::new(whole), &states, Vec::new()).standings[number].mode),
+        (reported.len(), Snapshot::new(Rc::new(whole), &states, Vec::new()).standings[number].mode),
         (0, Mode::Active)
     );
 }

@@ -42,7 +42,7 @@ fn z_score(seen: &Window) -> f64 {
 #[test]
 fn of_a_thousand_harmless_ramps_looked_at_every_ten_seconds_hardly_any_is_rolled_back() {
     let site = Site::of(Kind::Independent, 2_000);
-    let told = yes(&runs(1_000, |seed| {
+    let reported = yes(&runs(1_000, |seed| {
         let mut traffic = Traffic::new(site, 0.01, seed);
         let mut comparison = Comparison::worse(1.0);
         let (mut is_rolled_back, mut is_over_z) = (false, false);
@@ -54,8 +54,8 @@ fn of_a_thousand_harmless_ramps_looked_at_every_ten_seconds_hardly_any_is_rolled
         }
         [is_rolled_back, is_over_z]
     }));
-    assert!(told[0] <= 10, "{} of 1,000", told[0]);
-    assert!(told[1] > 100, "a z-test at the same level rolls back {} of 1,000: this traffic tempts", told[1]);
+    assert!(reported[0] <= 10, "{} of 1,000", reported[0]);
+    assert!(reported[1] > 100, "a z-test at the same level rolls back {} of 1,000: this traffic tempts", reported[1]);
 }
 
 /// 200 looks at 200,000 requests, 5 % on new, legacy at 1 %: after how many thousand requests the plain
@@ -127,14 +127,14 @@ fn clustered(kind: Kind, subjects: usize, share: f64, count: u64) -> [usize; 2] 
     yes(&runs(count, |seed| {
         let mut traffic = Traffic::new(site, share, seed);
         let (mut comparison, mut bare) = (Comparison::worse(1.0), Evidence::restarting(1.0));
-        let mut told = [false; 2];
+        let mut reported = [false; 2];
         for minute in 0..360 {
             let window = traffic.window(1.0).slices;
             comparison.add(&window, f64::from(minute));
             bare.add(&window.total(), 1.0, f64::from(minute));
-            told = [told[0] || comparison.is_shown(ALPHA), told[1] || bare.is_shown(ALPHA)];
+            reported = [reported[0] || comparison.is_shown(ALPHA), reported[1] || bare.is_shown(ALPHA)];
         }
-        told
+        reported
     }))
 }
 

@@ -155,15 +155,17 @@ const FAULTS: [(&str, &str, &str); 13] = [
 ];
 
 #[test]
-fn a_bad_line_is_told_of_and_the_others_are_judged() {
+fn a_bad_line_is_reported_and_the_others_are_judged() {
     let good = r#"{"windows":[]}"#;
     for (bad, words, help) in FAULTS {
         let output = judge(&format!("{good}\n\n{bad}\n{good}"));
-        let (judged, told) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+        let (judged, reported) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
         assert_eq!((judged.lines().count(), output.status.code()), (2, Some(1)), "{bad}");
         assert!(
-            told.contains(&format!("error: line 3: {words}")) && told.contains("\n  help: ") && told.contains(help),
-            "{bad}: {told}"
+            reported.contains(&format!("error: line 3: {words}"))
+                && reported.contains("\n  help: ")
+                && reported.contains(help),
+            "{bad}: {reported}"
         );
     }
 }

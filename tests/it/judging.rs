@@ -226,9 +226,9 @@ fn a_bound_that_is_broken_rolls_back_and_says_its_figures() {
         (&order.cause, order.reason.as_str()),
         (&EntryCause::Guardrail { index: 0, condition: "error_rate > 3% over 5m".into() }, "")
     );
-    let told = explain::in_full(order);
-    assert!(told.starts_with("the guardrail `error_rate > 3% over 5m` came true: error_rate is "), "{told}");
-    assert!(told.contains(" % over 5m, of ") && told.ends_with(" requests; rolls back above 3 %"), "{told}");
+    let printed = explain::in_full(order);
+    assert!(printed.starts_with("the guardrail `error_rate > 3% over 5m` came true: error_rate is "), "{printed}");
+    assert!(printed.contains(" % over 5m, of ") && printed.ends_with(" requests; rolls back above 3 %"), "{printed}");
     assert_eq!(order.measured.len(), 1, "{order:?}");
     world.obey(order.clone());
     let evaluation = world.step();
@@ -629,7 +629,7 @@ fn what_bins_did_in_the_draft_is_known_when_the_release_starts() {
 }
 
 #[test]
-fn people_are_told_once_and_in_time() {
+fn people_are_reported_once_and_in_time() {
     let mut world = World::with(
         r#"{"key": "shop", "identity": {"from": ["header:x-user-id"]}, "routes": ["/*"], "roles": {"lead": "ben"}, "channels": {"chat": {"slack": "secret:CHAT"}},
         "upstreams": {"legacy": "https://old.example.com", "new": "https://new.example.com"}, "signals": {"p1": {"kind": "count"}},
@@ -640,7 +640,7 @@ fn people_are_told_once_and_in_time() {
     (world.requests, world.is_evicted) = (10, true);
     world.metrics.signals.report("p1", 0.0, at(world.now_ms));
     let start_ms = world.now_ms;
-    let told = |world: &mut World, ms: i64| {
+    let printed = |world: &mut World, ms: i64| {
         let messages = world.go(ms).into_iter().flat_map(|evaluation| evaluation.messages);
         messages
             .map(|message| {
@@ -648,7 +648,7 @@ fn people_are_told_once_and_in_time() {
             })
             .collect::<Vec<_>>()
     };
-    let first = told(&mut world, 2 * HOUR_MS);
+    let first = printed(&mut world, 2 * HOUR_MS);
     let brief: Vec<(&str, i64)> = first.iter().map(|(kind, minute, _, _)| (*kind, *minute)).collect();
     assert_eq!(
         brief,
@@ -668,11 +668,11 @@ fn people_are_told_once_and_in_time() {
     );
     world.order(Command::Advance);
     world.metrics.signals.report("p1", 2.0, at(world.now_ms));
-    let second = told(&mut world, 8 * MINUTE_MS);
+    let second = printed(&mut world, 8 * MINUTE_MS);
     let brief: Vec<(&str, &str)> = second.iter().map(|(kind, _, to, _)| (*kind, to.as_str())).collect();
     assert_eq!(brief, [("alert", "chat"), ("notice", "chat"), ("escalation", "lead")], "{second:?}");
     assert_eq!(second[0].3, "critical guardrail `signal.p1 > 1 over 10m` came true: Look.");
-    assert_eq!(told(&mut world, HOUR_MS), [], "what is false again goes no higher");
+    assert_eq!(printed(&mut world, HOUR_MS), [], "what is false again goes no higher");
     world.order(Command::Rollback(Target::Off));
-    assert_eq!(told(&mut world, HOUR_MS).len(), 1);
+    assert_eq!(printed(&mut world, HOUR_MS).len(), 1);
 }

@@ -313,7 +313,7 @@ fn only_whom_the_hash_dealt_out_is_compared() {
 }
 
 #[test]
-fn who_fails_is_told_once_a_minute_and_only_of_those_whom_the_hash_dealt_out() {
+fn who_fails_is_reported_once_a_minute_and_only_of_those_whom_the_hash_dealt_out() {
     let mut isolate = Isolate::new("private");
     let other = Who { reason: Reason::Group, ..who(3, Variant::New) };
     for (who, statuses) in [
@@ -344,7 +344,7 @@ fn a_flag_has_the_outcome_of_the_request_under_its_own_assignment() {
     let mut isolate = Isolate::new("private");
     isolate.ask(Who { flag: Some(Variant::New), ..who(1, Variant::Legacy) }, "/api", "", &[500]);
     let counted = isolate.counted();
-    let told: Vec<_> = counted
+    let reported: Vec<_> = counted
         .iter()
         .map(|counted| {
             (
@@ -354,7 +354,7 @@ fn a_flag_has_the_outcome_of_the_request_under_its_own_assignment() {
             )
         })
         .collect();
-    assert_eq!(told, [("shop", 1, 0), ("banner", 0, 1)]);
+    assert_eq!(reported, [("shop", 1, 0), ("banner", 0, 1)]);
     assert_eq!(counted[1].window.sides.len(), 1, "the endpoints are the other plan's");
 }
 
@@ -363,11 +363,11 @@ fn a_page_has_a_token_of_everything_that_it_was_given() {
     let mut isolate = Isolate::new("private");
     let edits = isolate.ask(Who { flag: Some(Variant::New), ..who(1, Variant::Legacy) }, "/api/cart", PAGE, &[200]);
     let reports = ExposureKey::derive(KEY).unwrap().verify(token(&edits).unwrap(), "shop.example", MINUTE).unwrap();
-    let told: Vec<_> = reports
+    let reported: Vec<_> = reports
         .iter()
         .map(|r| (r.rollout.as_str(), r.variant, r.revision, r.slice.is_some(), r.endpoints.len()))
         .collect();
-    assert_eq!(told, [("shop", Variant::Legacy, REVISION, true, 2), ("banner", Variant::New, REVISION, true, 0)]);
+    assert_eq!(reported, [("shop", Variant::Legacy, REVISION, true, 2), ("banner", Variant::New, REVISION, true, 0)]);
     let counted = isolate.counted();
     let seen = counted[0].window.subjects.iter().next().unwrap();
     let slice = counted[0].compared.trials[0].slices[0].0;
@@ -685,6 +685,8 @@ fn reports_wait_up_to_a_number() {
         network: None,
         is_view: true,
         js_errors: 0,
+        scripts: Vec::new(),
+        is_mixed: false,
         measures: vec![(Measure::Timing(long.clone()), 5); 32],
         values: Vec::new(),
         events: vec![long.clone(); 16],

@@ -107,7 +107,7 @@ fn serve(stream: TcpStream, reply: &Reply, seen: &Mutex<Vec<Asked>>) {
         Reply::Text(status, text, headers) => (*status, "text/html", (*text).to_owned(), *headers),
         Reply::Break => return,
     };
-    let mut head = format!("HTTP/1.1 {status} Told\r\nconnection: close\r\ncontent-length: {}\r\n", text.len());
+    let mut head = format!("HTTP/1.1 {status} Reported\r\nconnection: close\r\ncontent-length: {}\r\n", text.len());
     if !headers.iter().any(|(name, _)| *name == "content-type") {
         head.push_str(&format!("content-type: {content_type}\r\n"));
     }
@@ -140,10 +140,10 @@ fn err(output: &Output) -> String {
 }
 
 #[track_caller]
-fn ends(output: &Output, code: i32, told: &[&str]) {
+fn ends(output: &Output, code: i32, reported: &[&str]) {
     let all = format!("{}{}", out(output), err(output));
     assert_eq!(output.status.code(), Some(code), "{all}");
-    for text in told {
+    for text in reported {
         assert!(all.contains(text), "`{text}` is not in:\n{all}");
     }
 }
@@ -354,12 +354,15 @@ fn a_completion_that_is_advised_against_says_what_ends_and_wants_the_key() {
 #[cfg(target_os = "linux")]
 fn at_a_terminal_the_key_of_a_completion_is_typed() {
     let server = Server::new(vec![unconfirmed(), dry_run(), done()]);
-    let Some((code, told)) = at_a_terminal(&server, "complete demo --yes --reason why", "demo\n") else { return };
-    assert!(code == Some(0) && told.contains("Type demo to complete it all the same, or Enter to cancel:"), "{told}");
+    let Some((code, reported)) = at_a_terminal(&server, "complete demo --yes --reason why", "demo\n") else { return };
+    assert!(
+        code == Some(0) && reported.contains("Type demo to complete it all the same, or Enter to cancel:"),
+        "{reported}"
+    );
     assert_eq!(server.asked()[2].body, json!({ "command": "complete", "confirm": "demo", "reason": "why" }));
     let server = Server::new(vec![unconfirmed()]);
-    let Some((code, told)) = at_a_terminal(&server, "complete demo --yes --reason why", "yes\n") else { return };
-    assert!(code == Some(1) && told.contains("Nothing was changed."), "{told}");
+    let Some((code, reported)) = at_a_terminal(&server, "complete demo --yes --reason why", "yes\n") else { return };
+    assert!(code == Some(1) && reported.contains("Nothing was changed."), "{reported}");
     assert_eq!(server.asked().len(), 1);
 }
 
@@ -396,13 +399,13 @@ fn at_a_terminal(server: &Server, arguments: &str, typed: &str) -> Option<(Optio
 #[cfg(target_os = "linux")]
 fn at_a_terminal_what_exposes_wants_words_and_enter_alone_leaves_it() {
     let server = Server::new(vec![dry_run(), done()]);
-    let Some((code, told)) = at_a_terminal(&server, "advance demo", "y\nlooks fine\n") else { return };
+    let Some((code, reported)) = at_a_terminal(&server, "advance demo", "y\nlooks fine\n") else { return };
     assert!(
         code == Some(0)
-            && told.contains("Advance demo? Reason (Enter cancels): ")
-            && told.contains("a few words, for the history")
-            && told.contains("demo is running in quarter"),
-        "{told}"
+            && reported.contains("Advance demo? Reason (Enter cancels): ")
+            && reported.contains("a few words, for the history")
+            && reported.contains("demo is running in quarter"),
+        "{reported}"
     );
     assert_eq!(server.asked()[1].body, json!({ "command": "advance", "reason": "looks fine" }));
 
@@ -414,13 +417,13 @@ fn at_a_terminal_what_exposes_wants_words_and_enter_alone_leaves_it() {
         ("complete demo", "two quiet weeks\n\n"),
     ] {
         let server = Server::new(vec![dry_run(), done()]);
-        let Some((code, told)) = at_a_terminal(&server, arguments, typed) else { return };
-        assert!(code == Some(1) && told.contains("Nothing was changed."), "{told}");
+        let Some((code, reported)) = at_a_terminal(&server, arguments, typed) else { return };
+        assert!(code == Some(1) && reported.contains("Nothing was changed."), "{reported}");
         assert_eq!(server.asked().len(), 1, "{arguments}");
     }
     let server = Server::new(vec![dry_run(), done()]);
-    let Some((code, told)) = at_a_terminal(&server, "complete demo", "two quiet weeks\ndemo\n") else { return };
-    assert!(code == Some(0) && told.contains("Type demo to confirm: "), "{told}");
+    let Some((code, reported)) = at_a_terminal(&server, "complete demo", "two quiet weeks\ndemo\n") else { return };
+    assert!(code == Some(0) && reported.contains("Type demo to confirm: "), "{reported}");
     assert_eq!(server.asked()[1].body, json!({ "command": "complete", "reason": "two quiet weeks" }));
 }
 
@@ -445,24 +448,24 @@ fn at_a_terminal_enter_stops_and_the_reason_may_follow() {
         ),
     ] {
         let server = Server::new(vec![dry_run(), done()]);
-        let Some((code, told)) = at_a_terminal(&server, arguments, typed) else { return };
-        assert!(code == Some(0) && told.contains(" [Y/n] ") && told.contains("demo is running"), "{told}");
+        let Some((code, reported)) = at_a_terminal(&server, arguments, typed) else { return };
+        assert!(code == Some(0) && reported.contains(" [Y/n] ") && reported.contains("demo is running"), "{reported}");
         let asked = server.asked();
-        assert_eq!(asked[1..].iter().map(|asked| asked.body.clone()).collect::<Vec<_>>(), sent, "{told}");
+        assert_eq!(asked[1..].iter().map(|asked| asked.body.clone()).collect::<Vec<_>>(), sent, "{reported}");
         assert!(asked.iter().all(|asked| asked.header("if-match").is_none()));
     }
     // What it would do is unknown, but a kill does not wait for that.
     let silent = || problem(503, "unavailable", "no answer in time", json!({}));
     let server = Server::new(vec![silent(), silent(), done()]);
-    let Some((code, told)) = at_a_terminal(&server, "kill demo", "\n\n") else { return };
-    assert!(code == Some(0) && told.contains("demo: what it would do is unknown, no answer in time"), "{told}");
+    let Some((code, reported)) = at_a_terminal(&server, "kill demo", "\n\n") else { return };
+    assert!(code == Some(0) && reported.contains("demo: what it would do is unknown, no answer in time"), "{reported}");
     // Words are neither a yes nor a no, so they are asked again.
     for typed in ["n\n", "nope\nNO\n", "maybe\nstop it\nwhat\n"] {
         let server = Server::new(vec![dry_run(), done()]);
-        let Some((code, told)) = at_a_terminal(&server, "kill demo", typed) else { return };
+        let Some((code, reported)) = at_a_terminal(&server, "kill demo", typed) else { return };
         assert!(
-            code == Some(1) && told.contains("Kill demo now? [Y/n] ") && told.contains("Nothing was changed."),
-            "{told}"
+            code == Some(1) && reported.contains("Kill demo now? [Y/n] ") && reported.contains("Nothing was changed."),
+            "{reported}"
         );
         assert_eq!(server.asked().len(), 1);
     }
@@ -491,7 +494,7 @@ fn a_stop_needs_no_reason_and_a_note_adds_one() {
 }
 
 #[test]
-fn a_key_that_is_missing_is_told_with_those_there_are() {
+fn a_key_that_is_missing_is_reported_with_those_there_are() {
     let server = Server::new(vec![ok(json!({ "rollouts": [{ "key": "demo" }, { "key": "shop" }] }))]);
     ends(
         &server.run(&["kill"]),
@@ -615,7 +618,7 @@ fn whoever_decided_on_an_old_state_hears_what_it_is_now() {
 }
 
 #[test]
-fn a_refusal_is_told_with_its_help_and_as_it_came_to_programs() {
+fn a_refusal_is_reported_with_its_help_and_as_it_came_to_programs() {
     let refused = || {
         Server::new(vec![problem(
             409,
@@ -828,7 +831,7 @@ fn the_history_is_read_page_by_page() {
 }
 
 #[test]
-fn a_changed_history_is_told() {
+fn a_changed_history_is_reported() {
     let pages = vec![
         ok(json!({ "key": "demo", "state": { "revision": 2 } })),
         ok(json!({ "entries": [entry(2, "")], "before": 2 })),
@@ -880,7 +883,7 @@ fn a_plan_is_checked_compared_and_applied() {
 }
 
 #[test]
-fn faults_that_the_api_finds_are_all_told() {
+fn faults_that_the_api_finds_are_all_reported() {
     let faults = json!({ "faults": [{ "rollout": "demo", "path": "routes[0]", "message": "`/*` is taken by shop" }, { "rollout": "demo", "path": "after", "message": "no rollout has the key `core`", "help": "known: shop" }] });
     let server = Server::new(vec![problem(422, "invalid-plans", "the plans have errors", faults)]);
     ends(
@@ -935,8 +938,8 @@ fn a_watch_tells_each_change_once_and_goes_on_after_lost_contact() {
         Server::new(vec![at(12, "canary", 10.0), at(12, "canary", 10.0), Reply::Break, at(13, "quarter", 25.0), gone]);
     let output = server.run(&["watch"]);
     ends(&output, 1, &["no contact: the connection", "contact again", "the token is not known"]);
-    let told = out(&output);
-    let lines: Vec<&str> = told.lines().filter_map(|line| line.split_once("UTC  ")).map(|(_, line)| line).collect();
+    let reported = out(&output);
+    let lines: Vec<&str> = reported.lines().filter_map(|line| line.split_once("UTC  ")).map(|(_, line)| line).collect();
     assert_eq!(
         lines,
         [
@@ -954,8 +957,8 @@ fn a_watch_for_programs_prints_rollouts() {
         problem(404, "unknown-rollout", "no rollout has the key `demo`", json!({})),
     ]);
     let output = server.run(&["watch", "demo", "--json"]);
-    let told = out(&output);
-    let lines: Vec<Value> = told.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let reported = out(&output);
+    let lines: Vec<Value> = reported.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!((lines.len(), &lines[0], &lines[1]["status"]), (2, &body, &json!(404)));
     assert_eq!(output.status.code(), Some(1));
 }

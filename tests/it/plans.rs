@@ -163,7 +163,7 @@ const BUSY: f64 = 60_000.0;
 fn check(case: &Case, lines: &[&str], does: Does) {
     let minutes = if matches!(does, Does::Block(_)) { 150 } else { 110 };
     let report = life(&[hurried(case.plan, case.key)], case, lines, minutes, 1);
-    assert!(does.is_done(&report), "{} at {}: {lines:?} should {does:?}\n{}", case.key, case.at, told(&report));
+    assert!(does.is_done(&report), "{} at {}: {lines:?} should {does:?}\n{}", case.key, case.at, reported(&report));
 }
 
 /// One life of a case, of so many minutes.
@@ -184,7 +184,7 @@ fn life(plans: &[Plan], case: &Case, lines: &[&str], minutes: i64, seed: u64) ->
     live(plans, &script, &settings)
 }
 
-fn told(report: &Report) -> String {
+fn reported(report: &Report) -> String {
     let events = report.events.iter().map(|event| format!("{} {}: {}", event.stage, event.command, event.text));
     format!("{:?}\n{:#?}", report.fates, events.collect::<Vec<_>>())
 }
@@ -205,7 +205,7 @@ fn mostly(case: &Case, minutes: i64, lines: &[&str], does: Does, percent: usize)
         "{} at {}: {lines:?} should {does:?} in {percent} % of {LIVES} lives, and did in {done}; one that did not:\n{}",
         case.key,
         case.at,
-        other.map(told).unwrap_or_default()
+        other.map(reported).unwrap_or_default()
     );
 }
 
@@ -351,7 +351,7 @@ fn blocks(plan: &str, key: &str, before: &str, lines: &[&str], gate: &str) {
     let settings = Settings { until_ms: Some(220 * 60_000), look_ms: Some(60_000), ..Settings::default() };
     let report = live(&plans, &script, &settings);
     let fate = &report.fates[0];
-    let told = || {
+    let reported = || {
         format!(
             "{lines:?} should block {name} by {gate}\n{fate:?}\n{:#?}",
             report
@@ -362,12 +362,12 @@ fn blocks(plan: &str, key: &str, before: &str, lines: &[&str], gate: &str) {
         )
     };
     if gate.is_empty() {
-        assert!(fate.stage.as_str() != name || fate.outcome == Outcome::Completed, "{}", told());
+        assert!(fate.stage.as_str() != name || fate.outcome == Outcome::Completed, "{}", reported());
     } else {
         assert!(
             fate.outcome == Outcome::Unfinished && fate.stage.as_str() == name && fate.reason.contains(gate),
             "{}",
-            told()
+            reported()
         );
     }
 }
@@ -548,7 +548,7 @@ mod analytics_delta {
     }
 
     #[test]
-    fn latency_over_800_ms_is_told_as_well_as_rolled_back() {
+    fn latency_over_800_ms_is_reported_as_well_as_rolled_back() {
         let plans = [hurried("analytics-playbook", "analytics-service")];
         let report = live(
             &plans,
@@ -645,22 +645,22 @@ mod dark_launch {
     }
 
     #[test]
-    fn errors_over_two_percent_are_told() {
+    fn errors_over_two_percent_are_reported() {
         features("new.error_rate@HERE = 2.6% from 80m", "error_rate@HERE > 2% over 15m", Tell);
     }
 
     #[test]
-    fn over_a_second_is_told() {
+    fn over_a_second_is_reported() {
         features("new.latency@HERE = 1.4s from 80m", "latency.p95@HERE > 1s over 15m", Tell);
     }
 
     #[test]
-    fn more_errors_than_without_the_feature_are_told() {
+    fn more_errors_than_without_the_feature_are_reported() {
         features("new.error_rate@HERE = 1.5% from 80m", "error_rate@HERE > legacy", Tell);
     }
 
     #[test]
-    fn a_feature_that_is_slower_than_without_it_is_told() {
+    fn a_feature_that_is_slower_than_without_it_is_reported() {
         features("new.latency@HERE = 1.6x from 80m", "latency.p95@HERE > 1.2x legacy", Tell);
     }
 
@@ -682,9 +682,9 @@ mod dark_launch {
 
     cases! { "dark-launch", "toggles", "100", CALM:
         errors_everywhere_switch_all_off: ["new.error_rate = 8% from 30m"] => Back("error_rate > 5% over 5m for 5m");
-        slowness_everywhere_is_told: ["new.latency = 2.6s from 30m"] => Tell("latency.p95 > 2s over 5m for 5m");
+        slowness_everywhere_is_reported: ["new.latency = 2.6s from 30m"] => Tell("latency.p95 > 2s over 5m for 5m");
         failing_toggles_switch_all_off: ["signal.toggle_failures = 1 at 30m"] => Back("signal.toggle_failures > 0 over 5m");
-        unreadable_toggles_are_told: ["faults = 1 from 30m"] => Tell("faults > 0 over 5m");
+        unreadable_toggles_are_reported: ["faults = 1 from 30m"] => Tell("faults > 0 over 5m");
         warning_of_errors: ["new.error_rate = 3% from 30m"] => Tell("error_rate > 2% over 15m");
         warning_of_slowness: ["new.latency = 1.4s from 30m"] => Tell("latency.p95 > 1s over 15m");
         warning_of_cpu: ["signal.cpu = 81% from 30m"] => Tell("signal.cpu > 80% for 5m");

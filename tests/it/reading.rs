@@ -23,15 +23,15 @@ fn cpu_ms() -> Option<u64> {
 }
 
 #[test]
-fn thousands_of_anything_are_read_in_bounded_time_and_told_in_bounded_length() {
+fn thousands_of_anything_are_read_in_bounded_time_and_reported_in_bounded_length() {
     for shape in shapes::all() {
         let before = cpu_ms();
         let loaded = read_all(vec![Source::new("plan.toml".into(), shape.text)], None).unwrap();
         let faults = &loaded.sources[0].faults;
-        let told = serde_json::to_string(&lines(&loaded.sources)).unwrap();
+        let reported = serde_json::to_string(&lines(&loaded.sources)).unwrap();
         let took = cpu_ms().zip(before).map(|(after, before)| after - before);
         assert!(took.is_none_or(|ms| ms < CPU_MS_MAX), "{} took {took:?} ms", shape.name);
         assert!(faults.len() <= 2 * FAULTS_MAX + 2, "{} has {} faults", shape.name, faults.len());
-        assert!(told.len() < 2_000_000, "{} is told in {} bytes", shape.name, told.len());
+        assert!(reported.len() < 2_000_000, "{} is reported in {} bytes", shape.name, reported.len());
     }
 }

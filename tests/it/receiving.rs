@@ -30,11 +30,11 @@ fn now() -> Instant {
 }
 
 fn later(minutes: i64) -> Instant {
-    Instant::from_epoch_ms(now().as_epoch_ms() + minutes * 60_000)
+    now().plus_ms(minutes * 60_000)
 }
 
 /// The plan of a flag with these signals and receivers, and what is said of it.
-fn told(fields: &str) -> (Option<Plan>, Vec<String>) {
+fn reported(fields: &str) -> (Option<Plan>, Vec<String>) {
     let text = format!(r#"{{"key":"shop","stage":[{{"name":"full","percentage":100,"hold":"1h"}}],{fields}}}"#);
     let node: Node = serde_json::from_str(&text).unwrap();
     let (plan, faults) = read::plan(&node);
@@ -47,7 +47,7 @@ fn receiving(kind: &str, rules: &str) -> Plan {
     let fields = format!(
         r#"{SIGNALS},"receivers":{{"in":{{"kind":"{kind}","token":"secret:IN_TOKEN","heartbeat":"10m","signals":{rules}}}}}"#
     );
-    let (plan, faults) = told(&fields);
+    let (plan, faults) = reported(&fields);
     plan.unwrap_or_else(|| panic!("{faults:?}"))
 }
 
@@ -405,7 +405,7 @@ fn proves(kind: &str, is_signed: bool, headers: &[(&str, &str)], body: &str, now
     let field = if is_signed { "signing_secret" } else { "token" };
     let fields =
         format!(r#"{SIGNALS},"receivers":{{"in":{{"kind":"{kind}","{field}":"secret:IN","heartbeat":"10m"}}}}"#);
-    let (plan, faults) = told(&fields);
+    let (plan, faults) = reported(&fields);
     let receiver = plan.unwrap_or_else(|| panic!("{faults:?}")).receivers.get("in").unwrap().clone();
     let header = |name: &str| headers.iter().find(|(own, _)| *own == name).map(|(_, value)| (*value).to_owned());
     let secret = if kind == "pagerduty" { PAGERDUTY_SECRET } else { SECRET };
@@ -489,7 +489,7 @@ fn unhex(text: &str) -> Vec<u8> {
 }
 
 fn pulled(signal: &str) -> Signal {
-    let (plan, faults) = told(&format!(r#""signals":{{"x":{signal}}}"#));
+    let (plan, faults) = reported(&format!(r#""signals":{{"x":{signal}}}"#));
     plan.unwrap_or_else(|| panic!("{faults:?}")).signals.get("x").unwrap().clone()
 }
 
@@ -599,7 +599,7 @@ fn plain_json_is_asked_for_the_number_at_a_path() {
 #[test]
 fn plans_of_receivers_and_sources_are_read_strictly_and_print_back() {
     let good = r#""signals":{"high":{"kind":"gauge"},"p1":{"kind":"count"},"cpu":{"kind":"gauge","prometheus":{"url":"secret:PROM_URL","query":"avg(cpu)","every":"30s","token":"secret:PROM_TOKEN"}},"nps":{"kind":"gauge","fresh":"1d","json":{"url":"https://nps.example/","at":"/a~1b/0","every":"1h"}}},"receivers":{"alerts":{"kind":"alertmanager","token":"secret:ALERTS","heartbeat":"10m","signals":[{"match":{"alertname":["A","B"]},"set":"high"},{"match":{"severity":["p1"]},"count":"p1"}]}}"#;
-    let (plan, faults) = told(good);
+    let (plan, faults) = reported(good);
     assert_eq!(faults, [""; 0]);
     let printed = serde_json::to_string(&plan.unwrap()).unwrap();
     for part in good.split_inclusive("}}") {
@@ -684,7 +684,7 @@ fn plans_of_receivers_and_sources_are_read_strictly_and_print_back() {
             "signals.x: a signal has one source (leave out `prometheus` or `json`)",
         ),
     ] {
-        let (_, faults) = told(fields);
+        let (_, faults) = reported(fields);
         assert!(faults.iter().any(|fault| fault == expected), "{expected}\n{faults:#?}");
     }
     // What a later release knows is passed over in what is stored.

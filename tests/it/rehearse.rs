@@ -107,7 +107,7 @@ fn faults_are_those_of_check_each_with_its_place() {
 }
 
 #[test]
-fn faults_of_scenario_and_settings_are_told_together() {
+fn faults_of_scenario_and_settings_are_reported_together() {
     let settings =
         json!({ "subjects": 0, "requests_per_hour": 20_000_000, "rollout": "dem", "start": "soon" }).to_string();
     let checked = read(&check(&plan("demo.toml"), "pause at 1m\nnew.eror_rate = 2%\n\nsignal.p2 = 1 at 3h", &settings));

@@ -40,17 +40,17 @@ const DEMO: &str = "plans/demo.toml";
 const ADMIN: &str = "plans/admin-workbench.toml";
 
 #[test]
-fn a_healthy_life_is_told_from_its_start_to_its_end() {
+fn a_healthy_life_is_reported_from_its_start_to_its_end() {
     let output = simulate(&[DEMO]);
-    let told = text(&output.stdout);
-    assert!(output.status.success() && !told.contains('\u{1b}'), "{told}");
-    let at = |words: &str| told.find(words).unwrap_or_else(|| panic!("no `{words}` in\n{told}"));
+    let reported = text(&output.stdout);
+    assert!(output.status.success() && !reported.contains('\u{1b}'), "{reported}");
+    let at = |words: &str| reported.find(words).unwrap_or_else(|| panic!("no `{words}` in\n{reported}"));
     assert!(
         at("start ") < at("advance")
             && at("advance") < at("complete")
             && at("complete") < at("Completed in full at 100 %")
     );
-    assert!(told.contains("users on new, with") && told.contains(" failed"));
+    assert!(reported.contains("users on new, with") && reported.contains(" failed"));
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn the_same_seed_gives_the_same_life_and_another_gives_another() {
 }
 
 #[test]
-fn a_failure_is_told_with_what_it_cost_and_when_it_was_noticed() {
+fn a_failure_is_reported_with_what_it_cost_and_when_it_was_noticed() {
     let output = simulate(&[DEMO, "--json", "--inject", "new.error_rate = 30% from quarter+20s"]);
     let fate = &lines(&output)[0];
     assert_eq!(
@@ -78,10 +78,12 @@ fn a_failure_is_told_with_what_it_cost_and_when_it_was_noticed() {
         fate["requests_until_detection"].as_u64().unwrap() < 200 && fate["requests_rescued"].as_u64().unwrap() > 0,
         "{fate}"
     );
-    let told = text(&simulate(&[DEMO, "--inject", "new.error_rate = 30% from quarter+20s"]).stdout);
+    let reported = text(&simulate(&[DEMO, "--inject", "new.error_rate = 30% from quarter+20s"]).stdout);
     assert!(
-        told.contains("scenario") && told.contains("Rolled back in quarter at 0 %") && told.contains("detected"),
-        "{told}"
+        reported.contains("scenario")
+            && reported.contains("Rolled back in quarter at 0 %")
+            && reported.contains("detected"),
+        "{reported}"
     );
 }
 
@@ -109,8 +111,8 @@ fn operators_do_what_the_scenario_has() {
 
 #[test]
 fn new_that_is_down_is_rescued_and_rolled_back() {
-    let told = lines(&simulate(&[DEMO, "--json", "--runs", "40", "--inject", "new down from half+10s"]));
-    let (fates, summary) = told.split_at(40);
+    let reported = lines(&simulate(&[DEMO, "--json", "--runs", "40", "--inject", "new down from half+10s"]));
+    let (fates, summary) = reported.split_at(40);
     let sum = |field: &str| fates.iter().map(|fate| fate[field].as_u64().unwrap()).sum::<u64>();
     assert!(fates.iter().all(|fate| fate["outcome"] == "rolled_back"), "{}", summary[0]);
     // Where the circuit breaker keeps requests from new, legacy answers what is no GET, too.
@@ -176,7 +178,7 @@ fn what_cannot_go_on_says_what_stands_in_its_way() {
 }
 
 #[test]
-fn a_line_whose_time_never_comes_is_told() {
+fn a_line_whose_time_never_comes_is_reported() {
     let output = simulate(&[DEMO, "--json", "--inject", "pause at 1m", "--inject", "new.error_rate = 50% from full"]);
     assert!(
         output.status.success()
@@ -190,10 +192,10 @@ fn a_line_whose_time_never_comes_is_told() {
 fn many_runs_are_summed_up() {
     let output =
         simulate(&[DEMO, "--json", "--runs", "40", "--seed", "100", "--inject", "new.error_rate = 30% from half"]);
-    let told = lines(&output);
-    assert_eq!(told.len(), 41);
-    assert_eq!((told[0]["seed"].as_u64(), told[39]["seed"].as_u64()), (Some(100), Some(139)));
-    let summary = &told[40];
+    let reported = lines(&output);
+    assert_eq!(reported.len(), 41);
+    assert_eq!((reported[0]["seed"].as_u64(), reported[39]["seed"].as_u64()), (Some(100), Some(139)));
+    let summary = &reported[40];
     let back = summary["outcomes"].as_array().unwrap().iter().find(|rate| rate["outcome"] == "rolled_back").unwrap();
     assert!(summary["summary"] == true && summary["runs"] == 40 && back["rate"].as_f64().unwrap() > 0.9, "{summary}");
     assert!(
@@ -206,13 +208,13 @@ fn many_runs_are_summed_up() {
 }
 
 #[test]
-fn each_fault_of_a_scenario_is_told_with_its_place_and_the_way_out() {
+fn each_fault_of_a_scenario_is_reported_with_its_place_and_the_way_out() {
     let path = file("bad.scenario", "approve everything\nnew.eror_rate = 2% from 6h\nsignal.p2 = 1 at 3h # a typo\n");
     let output = simulate(&[DEMO, "--scenario", &path]);
-    let told = text(&output.stderr);
+    let reported = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1));
-    assert!(told.contains(&format!("{path}:2:1")) && told.contains("did you mean `error_rate`?"), "{told}");
-    assert!(told.contains(&format!("{path}:3:1")) && told.contains("did you mean `p1`?"), "{told}");
+    assert!(reported.contains(&format!("{path}:2:1")) && reported.contains("did you mean `error_rate`?"), "{reported}");
+    assert!(reported.contains(&format!("{path}:3:1")) && reported.contains("did you mean `p1`?"), "{reported}");
     let faults: Value =
         serde_json::from_slice(&simulate(&[DEMO, "--json", "--inject", "pause at noon"]).stdout).unwrap();
     assert_eq!(
@@ -241,7 +243,7 @@ fn what_cannot_be_done_says_so_with_its_exit_code() {
 
 #[test]
 fn help_tells_of_the_healthy_world_and_of_scenarios() {
-    let told = text(&simulate(&["--help"]).stdout);
+    let reported = text(&simulate(&["--help"]).stdout);
     for words in [
         "approve everything",
         "new.error_rate = 2% from 6h to 8h",
@@ -249,7 +251,7 @@ fn help_tells_of_the_healthy_world_and_of_scenarios() {
         "Examples:",
         "--requests-per-hour",
     ] {
-        assert!(told.contains(words), "{words}");
+        assert!(reported.contains(words), "{words}");
     }
 }
 

@@ -5,13 +5,15 @@
 //   itself: a page that crashes or hangs later counts, and healthy ones are not counted later than it.
 // - LCP is at the first click or key, or when the page is hidden; CLS and INP when it is hidden.
 // - So are the numbers that a page reports: how many there are of something is known at the end.
-// - Errors go soon after the first one. How many there were is what that report says.
+// - Errors go soon after the first one. How many there were is what that report says, and what the first were.
+// A page that follows one of the other side in the same tab, with no step of the rollout in between, says so: its
+// browser has changed its id.
 // A screen of an app that changes its screens in the browser is a page view of its own for errors, events
 // and timings, with a number that the server makes a nonce of. The five vitals stay those of the load.
 // What comes back from the back/forward cache was not served: it has no token, and no values of its own.
 // While the page is seen, a report also asks for messages that the page is to show: see messages.js.
 import { onCLS, onFCP, onINP, onLCP, onTTFB } from 'web-vitals';
-import { isOwn, watch } from './errors.js';
+import { described, isOwn, watch } from './errors.js';
 import { show } from './messages.js';
 
 const { src, dataset } = /** @type {Partial<HTMLScriptElement>} */ (document.currentScript ?? {});
@@ -21,6 +23,10 @@ const SOON_MS = 5_000;
 /** The server takes 32 metrics, five of them vitals, and 16 events in one report. */
 const NAMES_MAX = 27;
 const EVENTS_MAX = 16;
+/** And makes fingerprints of so many errors. */
+const ERRORS_MAX = 3;
+/** Where the sides of the page before stand, for as long as the tab is open. */
+const SIDES = 'tidegate-sides';
 /** The server takes so many screens of one page. */
 const SCREENS_MAX = 200;
 /** A screen that another follows so soon was never seen: a redirect, or an effect that runs twice. */
@@ -38,10 +44,14 @@ let numbers = {};
 /** Vitals that are final only after the screen that was loaded. */
 let late = {};
 const vitals = new Set();
-/** Whether errors were told. */
+/** Whether errors were reported. */
 let hasFailed = false;
 /** The view itself is the first thing to tell. */
 let hasNews = true;
+/** What the first errors were. */
+let failures = [];
+/** Rollouts of which this tab has just had the other side. */
+let mixed;
 let token, timer;
 
 /** Whatever happens in `act`, the page goes on as if nobody had measured. */
@@ -81,7 +91,10 @@ const send = safely(() => {
   late = {};
   if (Object.keys(ofLoad).length > 0) post({ metrics: ofLoad });
   if (!hasNews) return;
-  const report = { view: view || undefined, metrics, events, js_errors: errors };
+  const shown = failures.length > 0 ? failures : undefined;
+  const report = { view: view || undefined, metrics, events, js_errors: errors, errors: shown, mixed };
+  mixed = undefined;
+  failures = [];
   hasFailed ||= errors > 0;
   [metrics, events, errors, hasNews] = [{}, [], 0, false];
   post(report);
@@ -101,6 +114,8 @@ const sendSoon = () => {
 const fail = (event) => {
   if (hasFailed || !isOwn(event)) return;
   errors += 1;
+  const own = described(event);
+  if (own && failures.length < ERRORS_MAX) failures.push(own);
   hasNews = true;
   if (timer >= 0) sendSoon();
 };
@@ -135,21 +150,35 @@ const tidegate = {
   }),
 };
 
+/**
+ * Which rollouts had the other side on the page before, under the same revision.
+ * @param {string[][]} exposures
+ */
+const findMixed = safely((exposures) => {
+  const before = JSON.parse(sessionStorage.getItem(SIDES) ?? '{}');
+  const now = {};
+  for (const [rollout, variant, , revision] of exposures) now[rollout] = [variant, revision];
+  sessionStorage.setItem(SIDES, JSON.stringify(now));
+  const other = Object.keys(now).filter(
+    (rollout) => before[rollout]?.[1] === now[rollout][1] && before[rollout][0] !== now[rollout][0],
+  );
+  if (other.length > 0) mixed = other;
+});
+
 /** Measures, where the page has a token. */
 const begin = safely(() => {
   token = performance
     .getEntriesByType('navigation')[0]
     .serverTiming.find(({ name }) => name === 'tidegate').description;
-  tidegate.rollouts = token
+  const exposures = token
     .slice(0, token.lastIndexOf('.'))
     .split('~')
     .slice(3)
     // A rollout that has given this page nothing has a message for it at most.
     .filter((exposure) => !exposure.endsWith(':-'))
-    .map((exposure) => {
-      const [rollout, variant, stage] = exposure.split(':');
-      return { rollout, variant, stage };
-    });
+    .map((exposure) => exposure.split(':'));
+  tidegate.rollouts = exposures.map(([rollout, variant, stage]) => ({ rollout, variant, stage }));
+  findMixed(exposures);
   Object.assign(tidegate, tidegate.rollouts[0]);
   const report = ({ name, value, navigationType }) => {
     const vital = name.toLowerCase();
@@ -162,7 +191,7 @@ const begin = safely(() => {
   onFCP(report);
   onCLS(report);
   onINP(report);
-  // Told once the page is loaded, and not while it is prerendered.
+  // Reported once the page is loaded, and not while it is prerendered.
   onTTFB((metric) => {
     report(metric);
     sendSoon();

@@ -52,6 +52,26 @@ export const watch = (pattern) => {
   }
 };
 
+/** So much of a text goes to the server, which makes a fingerprint of it and keeps nothing else. */
+const TEXT_MAX = 300;
+const text = (said) => `${said ?? ''}`.slice(0, TEXT_MAX);
+
+/**
+ * What an error is: its name, its message, and the line of its stack that names the first file, without what
+ * follows a `?`. Nothing where not even that can be asked.
+ * @param {{ message?: string, filename?: string, lineno?: number, error?: any, reason?: any }} event anything may be thrown
+ */
+export const described = ({ message, filename, error, reason = error }) => {
+  try {
+    const said = `${reason?.message ?? reason ?? message}`;
+    const stack = `${reason?.stack ?? ''}`.replace(said, '').split('\n');
+    const frame = stack.find((line) => FRAME.test(line)) ?? filename;
+    return { name: text(reason?.name), message: text(said), frame: text(`${frame ?? ''}`.replace(/[?#][^\s):]*/, '')) };
+  } catch {
+    return undefined;
+  }
+};
+
 /**
  * Whether an `error` or `unhandledrejection` event is of an error of the page's own.
  * @param {{ message?: string, filename?: string, lineno?: number, error?: any, reason?: any }} event anything may be thrown

@@ -35,7 +35,7 @@ export function command({ dispatch, getState, clock }) {
     dispatch({ type: 'foretelling' });
     const answer = await request('POST', pathOf(dialog), { body: { ...body, dry_run: true }, signal });
     if (answer.isAborted || signal.aborted) return;
-    dispatch({ type: 'foretold', tried: answer.ok ? answer.body : null, problem: answer.problem ?? null });
+    dispatch({ type: 'forecast', tried: answer.ok ? answer.body : null, problem: answer.problem ?? null });
   }
 
   async function send() {
@@ -110,7 +110,7 @@ export function command({ dispatch, getState, clock }) {
     const was = before.dialog?.kind === 'command' ? before.dialog : null;
     const isOpened = event.type === 'ask' || event.type === 'decideAgain';
     const isEdited =
-      (event.type === 'edit' || event.type === 'foretold') &&
+      (event.type === 'edit' || event.type === 'forecast') &&
       was !== null &&
       JSON.stringify(bodyOf(state.dialog)) !== JSON.stringify(bodyOf(was));
     const isMoved = event.type === 'rollout' && was !== null && was.current.etag !== state.dialog.current.etag;

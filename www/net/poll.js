@@ -41,7 +41,7 @@ export function poll({ dispatch, getState, clock }) {
     const sent = clock.local();
     const sentAt = clock.now();
     const answer = await request('GET', 'rollouts', { signal });
-    if (!heard(answer)) return;
+    if (!hasAnswered(answer)) return;
     const { rollouts, faults, plans, at } = answer.body;
     clock.observe(Date.parse(at), sent);
     listedAt = sent;
@@ -55,13 +55,13 @@ export function poll({ dispatch, getState, clock }) {
     if (answer.status === 404) {
       dispatch({ type: 'contact', at: clock.now() });
       dispatch({ type: 'noRollout', key, problem: answer.problem });
-    } else if (heard(answer)) {
+    } else if (hasAnswered(answer)) {
       dispatch({ type: 'rollout', key, view: answer.body, etag: answer.etag, sentAt, at: clock.now() });
     }
   }
 
   /** Whether there is an answer to use; says what it means for the contact and the session. */
-  function heard(answer) {
+  function hasAnswered(answer) {
     if (answer.isAborted) return false;
     if (answer.status === 401 && kindOf(answer.problem) === 'unauthorized') dispatch({ type: 'sessionEnded' });
     else if (answer.ok) dispatch({ type: 'contact', at: clock.now() });

@@ -1,6 +1,7 @@
 // Signs in and out. The token goes to the server once and is kept nowhere here: the session is a
 // cookie that no script can read. What is remembered is only that there is one, and until when, so
-// that a first visit asks nothing that can only be refused. `token` is that of a link that signs in.
+// that a first visit asks nothing that can only be refused. Whoever comes by Cloudflare Access is signed in already,
+// which the page's own timing says. `token` is that of a link that signs in.
 //
 // Such a link, `#/sign-in?token=…`, as `make demo` prints it, works on this machine alone, where the token opens
 // nothing but a demo. On any other host it would let a stranger sign somebody in, or carry a real token through mails
@@ -17,8 +18,12 @@ const HINT = 'tidegate.session';
  * @returns {Controller}
  */
 export function session({ dispatch, clock, token }) {
+  /** Where a sign-in is ended that this deployment did not begin. */
+  let signOutAt = null;
+
   async function look() {
-    if (!(Date.parse(localStorage.getItem(HINT)) > clock.local())) return dispatch({ type: 'noSession' });
+    const isKnown = Date.parse(localStorage.getItem(HINT)) > clock.local() || isByAccess();
+    if (!isKnown) return dispatch({ type: 'noSession' });
     const answer = await request('GET', 'session');
     if (answer.ok) return dispatch({ type: 'session', ...answer.body });
     dispatch(answer.status === 401 ? { type: 'sessionEnded' } : { type: 'noSession', problem: answer.problem });
@@ -32,6 +37,7 @@ export function session({ dispatch, clock, token }) {
 
   async function signOut() {
     const answer = await request('DELETE', 'session');
+    if (answer.ok && signOutAt !== null) return location.assign(signOutAt);
     if (answer.ok || answer.status === 401) return dispatch({ type: 'noSession' });
     dispatch({ type: 'toast', id: 'sign-out', tone: 'bad', text: `Not signed out: ${answer.problem.detail}` });
   }
@@ -39,11 +45,17 @@ export function session({ dispatch, clock, token }) {
   if (token === null) look();
   else signIn(token);
   return (event) => {
+    if (event.type === 'session') signOutAt = event.sign_out ?? null;
     if (event.type === 'session') localStorage.setItem(HINT, event.expires);
     if (event.type === 'noSession' || event.type === 'sessionEnded') localStorage.removeItem(HINT);
     if (event.type === 'signIn') signIn(event.token);
     if (event.type === 'signOut') signOut();
   };
+}
+
+function isByAccess() {
+  const [page] = /** @type {PerformanceNavigationTiming[]} */ (performance.getEntriesByType('navigation'));
+  return page?.serverTiming?.some(({ name }) => name === 'access') === true;
 }
 
 const LINK = /^#\/sign-in\?token=([^&]*)$/;

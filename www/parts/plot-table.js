@@ -12,7 +12,7 @@ export function mount(root) {
   const body = el('tbody', {});
   root.append(el('table', { class: 'plot-figures' }, caption, el('thead', {}, head), body));
   return {
-    update({ title, unit, series, data: [xs, ...columns], isPartial, marks }) {
+    update({ title, unit, series, data: [xs, ...columns], isPartial, marks, versions }) {
       const rows = [];
       for (let index = xs.length - 1; index >= 0; index -= 1)
         if (columns.some((column) => (column[index] ?? null) !== null)) rows.push(index);
@@ -22,7 +22,9 @@ export function mount(root) {
         `${title}. ${rows.length > ROWS_MAX ? `The latest ${ROWS_MAX} of ${rows.length} times with figures.` : 'Times without figures are left out.'}`,
       );
       head.replaceChildren(
-        ...['Time', ...series.map(({ label }) => label)].map((text) => el('th', { scope: 'col' }, text)),
+        ...['Time', ...series.map(({ label }) => label), ...(versions ? ['Version of new'] : [])].map((text) =>
+          el('th', { scope: 'col' }, text),
+        ),
       );
       body.replaceChildren(
         ...shown.map((index) => {
@@ -35,6 +37,7 @@ export function mount(root) {
             {},
             el('th', { scope: 'row' }, when, changes),
             columns.map((column) => el('td', { class: 'number' }, measured(unit, column[index]))),
+            versions ? el('td', {}, versions[index]) : [],
           );
         }),
       );

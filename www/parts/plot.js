@@ -20,6 +20,7 @@ import * as figures from './plot-table.js';
  * @property {{ value: number, text: string }} [threshold] short for one of `thresholds`
  * @property {{ value: number, text: string }[]} [thresholds]
  * @property {{ at: number, text: string, isBad: boolean }[]} [marks]
+ * @property {string[]} [versions] the version of new in each cell, which the table shows
  * @property {string} [note]
  * @property {string} [empty] what stands in place of a plot that has no figures
  */
@@ -38,7 +39,7 @@ export function mount(root) {
   let structure = null;
   let cursor = null;
 
-  const told = () => tell(parts, spec, cursor);
+  const shown = () => tell(parts, spec, cursor);
   const draw = () => {
     const width = Math.floor(parts.canvas.clientWidth);
     if (!spec || spec.empty || width === 0) return;
@@ -52,7 +53,7 @@ export function mount(root) {
       () => spec,
       (index) => {
         cursor = index;
-        told();
+        shown();
       },
     );
   };
@@ -78,7 +79,7 @@ export function mount(root) {
       if (spec.empty) return;
       if (drawing && structure === canvas.structureOf(spec)) drawing.update();
       else draw();
-      told();
+      shown();
       if (!parts.table.hidden) table.update(spec);
     },
     unmount() {

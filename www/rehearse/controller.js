@@ -48,7 +48,7 @@ export function createController({ dispatch, getState }) {
     const wanted = askedOf(getState());
     const begun = performance.now();
     dispatch({ type: 'begin', asked: wanted });
-    current = engine.run(wanted, (tell) => dispatch({ type: 'told', ...tell }));
+    current = engine.run(wanted, (tell) => dispatch({ type: 'shown', ...tell }));
     try {
       dispatch({ type: 'ended', report: await current.answer, took_ms: performance.now() - begun });
     } catch (error) {

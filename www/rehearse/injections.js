@@ -111,6 +111,14 @@ export function catalogue(outline) {
       example: '25%',
       hint: 'the percentage',
     },
+    {
+      id: 'deploy',
+      group: 'Operators',
+      title: 'Deploy another version of new',
+      write: ({ amount }) => `deploy ${amount}`,
+      example: 'v2',
+      hint: 'the version',
+    },
   ];
 }
 

@@ -127,8 +127,8 @@ const figure = (side, name) => (side.requests < REQUESTS_MIN ? null : side[name]
 
 /** Changes of the state and what was injected. */
 function marksOf(events, start_s) {
-  const told = events.filter(({ kind }) => kind !== 'waiting' && kind !== 'change');
-  return told.map((event) => ({
+  const shown = events.filter(({ kind }) => kind !== 'waiting' && kind !== 'change');
+  return shown.map((event) => ({
     at: start_s + event.at_ms / 1_000,
     text: `${eventWord(event)}: ${event.kind === 'scenario' ? event.text : `${event.stage}, ${event.percentage} %`}`,
     isBad: event.kind === 'back' || event.kind === 'alert' || event.kind === 'scenario',

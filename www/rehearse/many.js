@@ -21,8 +21,8 @@ export function mount(root, dispatch) {
     onclick: () => dispatch({ type: isRunning ? 'stopMany' : 'runMany' }),
   });
   const own = bar('run-bar');
-  const told = el('p', { class: 'small number' });
-  const progress = el('div', { class: 'run-progress' }, told, own.root);
+  const shown = el('p', { class: 'small number' });
+  const progress = el('div', { class: 'run-progress' }, shown, own.root);
   const live = el('p', { class: 'visually-hidden', role: 'status' });
   const list = el('ul', { class: 'rates' });
   root.append(lead, el('p', {}, button), progress, live, list);
@@ -34,7 +34,7 @@ export function mount(root, dispatch) {
       isRunning = many?.status === 'running';
       setText(button, isRunning ? 'Stop' : many ? `Run ${MANY} seeds again` : `Run ${MANY} seeds`);
       setHidden(progress, !many);
-      setText(told, many ? progressOf(many) : '');
+      setText(shown, many ? progressOf(many) : '');
       own.update(many ? many.fates.length / many.wanted : 0, 'accent');
       setText(live, many && !isRunning ? progressOf(many) : '');
       const [summary] = many?.summary ?? [];

@@ -19,11 +19,11 @@ export function mount(root, dispatch) {
   const progress = createProgress();
   const stale = el('p', { class: 'muted small' }, 'The inputs have changed since: run it again.');
   const drawn = el('div', { class: 'life' });
-  const told = el('div', { class: 'result-events' });
+  const listed = el('div', { class: 'result-events' });
   const command = createCommand();
-  root.append(state, progress.root, stale, drawn, told, command.root);
+  root.append(state, progress.root, stale, drawn, listed, command.root);
   const plots = life.mount(drawn);
-  const list = events.mount(told);
+  const list = events.mount(listed);
 
   return {
     update(all) {
@@ -34,7 +34,7 @@ export function mount(root, dispatch) {
       setHidden(stale, !run || run.status === 'running' || isSame(all));
       const hasLife = Boolean(run) && run.points.length > 1;
       setHidden(drawn, !hasLife);
-      setHidden(told, !run || run.events.length === 0);
+      setHidden(listed, !run || run.events.length === 0);
       if (hasLife) plots.update(run, outline);
       if (run) list.update(run);
       command.update(all);

@@ -67,10 +67,16 @@ export function chartsOf({ metrics, view, entries }) {
     ...evidenceCharts(data, context),
   ];
   return {
-    charts,
+    charts: charts.map((chart) => withVersions(chart, grid)),
     endpoints: data.endpoints,
     missing: missingOf({ data, view, measures: context.measures, cells: grid.cells }),
   };
+}
+
+/** The version of new in each cell, where any is known, beside the figures of the same cells. */
+function withVersions(chart, { xs, cells }) {
+  const versions = cells.map((cell) => (cell?.versions ?? []).join(', '));
+  return chart.data[0] === xs && versions.some(Boolean) ? { ...chart, versions } : chart;
 }
 
 function serverCharts(context) {

@@ -15,14 +15,14 @@ import { COMMANDS } from '../text/commands.js';
 /** @import { Command, Event, Form, Problem } from './events.js' */
 /** @import { State } from './state.js' */
 /** @typedef {{ view: Rollout, etag: string }} Seen */
-/** @typedef {{ tried: Tried | null, problem: Problem | null, isLoading: boolean }} Foretold */
+/** @typedef {{ tried: Tried | null, problem: Problem | null, isLoading: boolean }} Forecast */
 /**
  * @typedef {object} Asked
  * @property {'open' | 'sending' | 'refused' | 'unknown'} status
  * @property {Problem | null} problem
  * @property {boolean} needsConfirm
  * @property {string | null} id
- * @property {Foretold} foretold
+ * @property {Forecast} forecast
  * @property {Form} form
  */
 /**
@@ -81,11 +81,11 @@ export function reduce(dialog, event, state) {
     case 'edit':
       return dialog.status === 'unknown' ? dialog : { ...dialog, form: { ...dialog.form, ...event.fields } };
     case 'foretelling':
-      return { ...dialog, foretold: { ...dialog.foretold, isLoading: true } };
-    case 'foretold':
+      return { ...dialog, forecast: { ...dialog.forecast, isLoading: true } };
+    case 'forecast':
       return {
         ...dialog,
-        foretold: { tried: event.tried, problem: event.problem, isLoading: false },
+        forecast: { tried: event.tried, problem: event.problem, isLoading: false },
         needsConfirm: dialog.needsConfirm || Boolean(event.problem?.confirm),
       };
     case 'rollout':
@@ -136,7 +136,7 @@ function blank(command, view, item) {
     problem: null,
     needsConfirm: false,
     id: null,
-    foretold: { tried: null, problem: null, isLoading: false },
+    forecast: { tried: null, problem: null, isLoading: false },
     form: {
       reason: COMMANDS[command].reason ?? '',
       percentage: view ? String(view.state.percentage) : '',

@@ -75,7 +75,7 @@ type OfCommand =
   | { type: 'shortcuts' }
   | { type: 'edit'; fields: Partial<Form> }
   | { type: 'foretelling' }
-  | { type: 'foretold'; tried: Tried | null; problem: Problem | null }
+  | { type: 'forecast'; tried: Tried | null; problem: Problem | null }
   | { type: 'confirm' }
   | { type: 'sending'; id: string }
   | { type: 'refused'; problem: Problem }

@@ -18,8 +18,8 @@ import { millis } from '../text/time.js';
  * @property {HistoryFilter} filter
  * @property {number | null} revision the entry that the address names
  */
-/** @typedef {{ id: string, at: string, ms: number, entry: Explained, from: string | null, message?: undefined, told?: undefined }} Change */
-/** @typedef {{ id: string, at: string, ms: number, message: Message, told: number | undefined, entry?: undefined }} Said */
+/** @typedef {{ id: string, at: string, ms: number, entry: Explained, from: string | null, message?: undefined, shown?: undefined }} Change */
+/** @typedef {{ id: string, at: string, ms: number, message: Message, shown: number | undefined, entry?: undefined }} Said */
 
 /** @type {History} */
 export const initial = {
@@ -137,7 +137,7 @@ export function olderOf(history) {
 
 /**
  * `[{ day, items }]`, newest first; `day` is `2026-12-02`. An item is an entry with where the rollout was
- * before (`from`), where that is known, or a message; `told` is the revision with the same figures.
+ * before (`from`), where that is known, or a message; `shown` is the revision with the same figures.
  * @param {History} history
  */
 export function timelineOf(history) {
@@ -161,13 +161,14 @@ export function timelineOf(history) {
       : (messages ?? [])
           .filter(({ kind }) => filter === 'all' || ALERTS.has(kind))
           .map((message) => {
-            const told = changes.find(({ at, entry }) => at === message.at && isToldBy(message, entry))?.entry.revision;
+            const shown = changes.find(({ at, entry }) => at === message.at && isReportedBy(message, entry))?.entry
+              .revision;
             return {
-              id: `${message.at} ${message.kind} ${message.text} ${told}`,
+              id: `${message.at} ${message.kind} ${message.text} ${shown}`,
               at: message.at,
               ms: millis(message.at),
               message,
-              told,
+              shown,
             };
           });
   const items = [...changes, ...said].filter(({ ms }) => ms >= horizon);
@@ -192,7 +193,7 @@ export function timelineOf(history) {
  * @param {Message} message
  * @param {Entry} entry
  */
-const isToldBy = ({ kind, guardrail }, { cause }) =>
+const isReportedBy = ({ kind, guardrail }, { cause }) =>
   kind === 'alert' && guardrail !== undefined && cause?.by === 'guardrail' && cause.index === guardrail;
 
 /** @param {Change | Said} item */

@@ -120,7 +120,7 @@ export type RehearseEvent =
   | { type: 'run' }
   | { type: 'stop' }
   | { type: 'begin'; asked: Asked }
-  | { type: 'told'; progress: Progress; tracks: Track[]; events: Happened[] }
+  | { type: 'shown'; progress: Progress; tracks: Track[]; events: Happened[] }
   | { type: 'ended'; report: Report; took_ms: number }
   | { type: 'failed'; problem: string }
   | { type: 'runMany' }

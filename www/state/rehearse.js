@@ -129,7 +129,7 @@ export function reduce(state, event) {
           took_ms: null,
         },
       };
-    case 'told':
+    case 'shown':
       return state.run?.status === 'running' ? { ...state, run: grown(state.run, event) } : state;
     case 'ended':
       return state.run

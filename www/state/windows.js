@@ -63,8 +63,15 @@ export function measuresOf(cells) {
 
 function cellOf(window) {
   const side = (variant) => window.sides.find((one) => one.variant === variant);
-  const { subjects, percentage, revision } = window;
-  return { legacy: side('legacy'), new: side('new'), subjects, percentage, revision };
+  const { subjects, percentage, revision, version } = window;
+  return {
+    legacy: side('legacy'),
+    new: side('new'),
+    subjects,
+    percentage,
+    revision,
+    versions: version ? [version] : [],
+  };
 }
 
 /** What two revisions saw in the same minute. The percentage is that of the later one. */
@@ -81,6 +88,7 @@ function merged(one, other) {
         : (one.subjects ?? other.subjects),
     percentage: later.percentage,
     revision: later.revision,
+    versions: [...new Set([one, other].sort((a, b) => a.revision - b.revision).flatMap(({ versions }) => versions))],
   };
 }
 

@@ -19,10 +19,12 @@ const WORDS = {
   guardrail: { pass: 'Clear', fail: 'Tripped' },
   gate: { pass: 'Met', fail: 'Not met' },
   ratio: { pass: 'OK', fail: 'Mismatch (SRM)' },
+  problem: { fail: 'Found' },
 };
 const VERDICTS = { pass: { icon: 'pass', tone: 'good' }, fail: { icon: 'fail', tone: 'bad' } };
 const NO_VERDICT = { word: 'Not enough data', icon: 'inconclusive', tone: 'calm' };
 const ACTED = { word: 'Acted', icon: 'rolled_back', tone: 'bad' };
+const OBSERVED = { word: 'Would act', icon: 'inconclusive', tone: 'warn' };
 const OUT_OF_FORCE = { word: 'Not in force', icon: 'draft', tone: 'calm' };
 
 /** Phase as a badge shows it; a kill is above it. */
@@ -30,14 +32,15 @@ export const phaseOf = (state) =>
   state.killed ? KILLED : (PHASES[state.phase] ?? { word: state.phase, icon: 'draft', tone: 'calm' });
 
 /**
- * A verdict of a `kind` as a badge; `hasActed` and `isOff` are above it.
- * @param {'guardrail' | 'gate' | 'ratio'} kind
- * @param {{ verdict?: Verdict, hasActed?: boolean, isOff?: boolean }} judged
+ * A verdict of a `kind` as a badge; `hasActed` and `isOff` are above it. One that only observes is never bad news.
+ * @param {'guardrail' | 'gate' | 'ratio' | 'problem'} kind
+ * @param {{ verdict?: Verdict, mode?: string, hasActed?: boolean, isOff?: boolean }} judged
  * @returns {{ word: string, icon: string, tone: string }}
  */
-export function verdictOf(kind, { verdict, hasActed, isOff }) {
+export function verdictOf(kind, { verdict, mode, hasActed, isOff }) {
   if (hasActed) return ACTED;
   if (isOff) return OUT_OF_FORCE;
+  if (mode === 'observe' && verdict === 'fail') return OBSERVED;
   return VERDICTS[verdict] ? { ...VERDICTS[verdict], word: WORDS[kind][verdict] } : NO_VERDICT;
 }
 
@@ -83,11 +86,12 @@ export function healthOf({ guardrails }) {
     (wanted) =>
     ({ verdict }) =>
       verdict === wanted;
-  if (guardrails.some(is('fail'))) return verdictOf('guardrail', { verdict: 'fail' });
-  return guardrails.every(is('pass')) ? verdictOf('guardrail', { verdict: 'pass' }) : null;
+  const acting = guardrails.filter(({ mode }) => mode !== 'observe');
+  if (acting.some(is('fail'))) return verdictOf('guardrail', { verdict: 'fail' });
+  return acting.every(is('pass')) ? verdictOf('guardrail', { verdict: 'pass' }) : null;
 }
 
-/** Blockers beside the rollout's own state, which is told already. */
+/** Blockers beside the rollout's own state, which is reported already. */
 export const blockersOf = ({ blocked }) => blocked.filter(({ is_state: isState }) => !isState);
 
 /** What the schedule will do, or who has to. */
@@ -135,6 +139,6 @@ const WAITS = {
 export function rank({ state, faults, guardrails }) {
   if (state.killed) return 0;
   if (state.phase === 'rolled_back') return 1;
-  if (faults.length > 0 || guardrails.some(({ verdict }) => verdict === 'fail')) return 2;
+  if (faults.length > 0 || guardrails.some(({ verdict, mode }) => verdict === 'fail' && mode !== 'observe')) return 2;
   return { paused: 3, running: 4, draft: 5, completed: 6 }[state.phase] ?? 4;
 }

@@ -20,6 +20,7 @@ export const spaced = (duration) => duration.replace(/^(\d+)m$/, '$1 min').repla
 const ACTORS = { schedule: 'The schedule', guardrail: 'A guardrail', kv: 'An edit in KV', hook: 'A hook' };
 const KINDS = {
   alert: 'Alert',
+  observed: 'Observed',
   escalation: 'Escalation',
   checkin: 'Check-in',
   notice: 'Notice',

@@ -76,7 +76,7 @@ export function mount(root, dispatch) {
       const found = rollouts
         .filter((rollout) => matches(rollout, text))
         .sort((a, b) => rank(a) - rank(b) || a.key.localeCompare(b.key));
-      setText(summary, told(items, rollouts, found));
+      setText(summary, shown(items, rollouts, found));
       setHidden(filter, rollouts.length < FILTERED_FROM && text === '');
       setValue(filter, text);
       setHidden(all.kill, !isOperator(state) || !items?.some(({ state: live }) => !live.killed));
@@ -119,7 +119,7 @@ function matches({ key, description, routes }, text) {
   return wanted === '' || [key, description ?? '', ...routes].some((part) => part.toLowerCase().includes(wanted));
 }
 
-function told(items, rollouts, found) {
+function shown(items, rollouts, found) {
   if (items === null) return 'Loading…';
   if (found.length < rollouts.length) return `${found.length} of ${plural(rollouts.length, 'rollout')}`;
   const urgent = rollouts.filter(GROUPS[0].holds).length;

@@ -50,7 +50,7 @@ export function mount(root, dispatch) {
       const messages = messagesOf(outbox);
       const context = { now, busy: outbox.busy, isOperator: isOperator(state) };
       const dead = messages.open.filter((message) => message.state === 'dead').length;
-      setText(summary, told(outbox.view, messages.open.length - dead, dead));
+      setText(summary, shown(outbox.view, messages.open.length - dead, dead));
       setHidden(again, !context.isOperator || messages.open.every(({ tries }) => tries === 0));
       setAttr(again, 'aria-disabled', String(outbox.busy !== null));
       replaceFor(failed, outbox.problem?.detail ?? '', () =>
@@ -72,7 +72,7 @@ export function mount(root, dispatch) {
 
 const channelKey = ({ channel, rollouts }) => `${channel} ${rollouts.join(' ')}`;
 
-function told(view, waiting, dead) {
+function shown(view, waiting, dead) {
   if (view === null) return 'Loading …';
   return `${plural(waiting, 'message waits', 'messages wait')}, ${dead === 0 ? 'none was' : plural(dead, 'was', 'were')} given up`;
 }

@@ -25,7 +25,7 @@ pub fn run(command: &Command, consent: &Consent, json: bool) -> Result<(), Failu
     if json {
         print_raw(&answer.text)?;
     } else {
-        print(&told(&changed))?;
+        print(&shown(&changed))?;
         if command.is_stop() {
             super::note::follow(&client, "*", consent);
         }
@@ -42,7 +42,7 @@ type Done = Result<(Answer, Option<Vec<String>>), Failure>;
 fn kill(client: &Client, command: &Command, consent: &Consent) -> Done {
     if !consent.yes {
         let all: Rollouts = client.get("rollouts", &[])?.read()?;
-        note(&paint(BOLD, foretold(&affected(&all, true), true)));
+        note(&paint(BOLD, forecast(&affected(&all, true), true)));
     }
     ask::stop(consent, "Kill every rollout now?")?;
     Ok((change::send(client, "*", command, change::stop_reason(consent), None)?, None))
@@ -51,7 +51,7 @@ fn kill(client: &Client, command: &Command, consent: &Consent) -> Done {
 fn revive(client: &Client, command: &Command, consent: &Consent) -> Done {
     let all: Rollouts = client.get("rollouts", &[])?.read()?;
     let meant = affected(&all, false);
-    note(&paint(BOLD, foretold(&meant, false)));
+    note(&paint(BOLD, forecast(&meant, false)));
     let reason = ask::words(consent, "Revive every rollout that is killed?")?;
     Ok((change::send(client, "*", command, &reason, Some("*"))?, Some(meant)))
 }
@@ -65,7 +65,7 @@ fn affected(all: &Rollouts, is_kill: bool) -> Vec<String> {
         .collect()
 }
 
-fn foretold(meant: &[String], is_kill: bool) -> String {
+fn forecast(meant: &[String], is_kill: bool) -> String {
     let count = counted(meant.len(), "rollout");
     match (meant.is_empty(), is_kill) {
         (true, true) => "All rollouts are killed already".into(),
@@ -75,7 +75,7 @@ fn foretold(meant: &[String], is_kill: bool) -> String {
     }
 }
 
-fn told(changed: &AllDone) -> String {
+fn shown(changed: &AllDone) -> String {
     let mut lines: Vec<String> = changed.rollouts.iter().map(change::stands).collect();
     for refused in &changed.refused {
         let help = refused.help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default();
@@ -95,17 +95,17 @@ mod tests {
     fn the_question_is_about_those_that_would_change() {
         let all = serde_json::from_str(r#"{"rollouts":[{"key":"a"},{"key":"b","state":{"killed":true}},{"key":"c"}]}"#)
             .unwrap();
-        let foretold = |all, is_kill| foretold(&affected(all, is_kill), is_kill);
-        assert_eq!(foretold(&all, true), "2 rollouts: all traffic goes to legacy in a and c");
-        assert_eq!(foretold(&all, false), "Revives 1 rollout: b");
-        assert_eq!(foretold(&Rollouts::default(), false), "No rollout is killed");
+        let forecast = |all, is_kill| forecast(&affected(all, is_kill), is_kill);
+        assert_eq!(forecast(&all, true), "2 rollouts: all traffic goes to legacy in a and c");
+        assert_eq!(forecast(&all, false), "Revives 1 rollout: b");
+        assert_eq!(forecast(&Rollouts::default(), false), "No rollout is killed");
     }
 
     #[test]
-    fn those_that_are_refused_are_told_with_why() {
+    fn those_that_are_refused_are_reported_with_why() {
         let changed = serde_json::from_str(r#"{"rollouts":[{"key":"a","summary":"a draft","state":{"revision":4,"phase":"draft"}}],"refused":[{"rollout":"b","detail":"kill/b stands in KV"}]}"#).unwrap();
         assert_eq!(
-            anstream::adapter::strip_str(&told(&changed)).to_string(),
+            anstream::adapter::strip_str(&shown(&changed)).to_string(),
             "a is a draft, revision 4\nrefused: b: kill/b stands in KV"
         );
     }

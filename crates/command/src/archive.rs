@@ -53,7 +53,7 @@ pub fn run(arguments: &ArchiveArguments, json: bool) -> Result<(), Failure> {
     let shown = client.get(&format!("rollouts/{key}"), &[])?;
     let rollout: Rollout = shown.read()?;
     if !keep && !is_over(&rollout) {
-        return Err(Failure::Told {
+        return Err(Failure::WithHelp {
             message: format!("{key} is not over: it is {}", super::ladder::summary(&rollout)),
             help: format!("complete it or roll it back first; `tidegate archive {key} --keep` writes the file alone"),
         });
@@ -66,10 +66,10 @@ pub fn run(arguments: &ArchiveArguments, json: bool) -> Result<(), Failure> {
     write_new(&file, &text)?;
     note(&format!("{} {}", paint(GOOD, "✓"), file.display()));
     if *keep {
-        return told(json, key, &file, false);
+        return printed(json, key, &file, false);
     }
     if rollout.percentage.to_string() != "0 %" && !rollout.is_flag && !routed {
-        return Err(Failure::Told {
+        return Err(Failure::WithHelp {
             message: format!(
                 "{key} stays in the deployment: its plan is what sends {} of its users to new, and without it all of them would go to FALLBACK_UPSTREAM",
                 rollout.percentage
@@ -81,7 +81,7 @@ pub fn run(arguments: &ArchiveArguments, json: bool) -> Result<(), Failure> {
         ask::confirm(&format!("Remove {key} from the deployment? Its history stays stored, its figures go."))?;
     }
     remove(&client, key, consent.reason.as_deref())?;
-    told(json, key, &file, true)
+    printed(json, key, &file, true)
 }
 
 /// Whether nothing is lost by its removal: nobody is on new by it that a plan moves.
@@ -91,8 +91,8 @@ fn is_over(rollout: &Rollout) -> bool {
     state.phase == "completed" || state.ended || state.phase == "draft" || state.phase == "rolled_back" && is_nobody
 }
 
-/// The archive, one JSON document a line: what it is, the plan, the state, the history from its first entry, messages
-/// and measured hours.
+/// The archive, one JSON document a line: what it is, the plan, the state, the history from its first entry, messages,
+/// measured hours, and the report as a page, which only the deployment can still write now.
 fn document(client: &Client, key: &Name, state: &str) -> Result<String, Failure> {
     let history = fetch(client, key.as_str(), u64::MAX)?;
     verified(client, key.as_str(), &history)?;
@@ -109,6 +109,8 @@ fn document(client: &Client, key: &Name, state: &str) -> Result<String, Failure>
         lines.push(line("messages", &messages.text));
     }
     lines.push(line("metrics", &client.get(&format!("rollouts/{key}/metrics"), &[])?.text));
+    let report = client.text(&format!("rollouts/{key}/report"), &[("format", "html")])?;
+    lines.push(json!({ "kind": "report", "value": report }).to_string());
     Ok(lines.join("\n") + "\n")
 }
 
@@ -132,7 +134,7 @@ fn remove(client: &Client, key: &Name, reason: Option<&str>) -> Result<(), Failu
         .map(|change| change.rollout.as_str())
         .collect();
     if changed != [key.as_str()] {
-        return Err(Failure::Told {
+        return Err(Failure::WithHelp {
             message: format!("more than {key} would change: {}", changed.join(", ")),
             help: "somebody has changed plans meanwhile: try again".to_owned(),
         });
@@ -141,7 +143,7 @@ fn remove(client: &Client, key: &Name, reason: Option<&str>) -> Result<(), Failu
     Ok(())
 }
 
-fn told(json: bool, key: &Name, file: &std::path::Path, is_removed: bool) -> Result<(), Failure> {
+fn printed(json: bool, key: &Name, file: &std::path::Path, is_removed: bool) -> Result<(), Failure> {
     if json {
         return print_raw(&json!({ "rollout": key, "file": file, "removed": is_removed }).to_string());
     }

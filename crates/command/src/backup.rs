@@ -35,17 +35,17 @@ pub fn backup(arguments: &BackupArguments, json: bool) -> Result<(), Failure> {
     let client = Client::new(&arguments.connection)?;
     note("Reading all that is stored …");
     let answer = client.get("backup", &[])?;
-    let told = summary(&answer.read()?);
+    let shown = summary(&answer.read()?);
     if arguments.file == Path::new("-") {
         print_raw(&answer.text)?;
-        note(&told);
+        note(&shown);
         return Ok(());
     }
     write_new(&arguments.file, &answer.text)?;
     if json {
         return print_raw(&serde_json::json!({ "file": arguments.file, "bytes": answer.text.len() }).to_string());
     }
-    print(&format!("{} {}: {told}", paint(GOOD, "✓"), arguments.file.display()))
+    print(&format!("{} {}: {shown}", paint(GOOD, "✓"), arguments.file.display()))
 }
 
 /// Writes a file that is not there yet: what was saved before is never lost to what is saved now.
@@ -67,7 +67,7 @@ fn summary(backup: &Value) -> String {
 pub fn restore(arguments: &RestoreArguments, json: bool) -> Result<(), Failure> {
     let name = arguments.file.display().to_string();
     let text = std::fs::read_to_string(&arguments.file).map_err(|error| Failure::Io(name.clone(), error))?;
-    let body: Value = serde_json::from_str(&text).map_err(|error| Failure::Told {
+    let body: Value = serde_json::from_str(&text).map_err(|error| Failure::WithHelp {
         message: format!("{name} is no backup: {error}"),
         help: "name a file that `tidegate backup` has written".to_owned(),
     })?;

@@ -22,13 +22,13 @@ use tidegate_text::plans::Loaded;
 struct Checked<'a> {
     ok: bool,
     rollouts: Vec<&'a str>,
-    plans: Vec<Told<'a>>,
+    plans: Vec<Shown<'a>>,
     faults: Vec<FaultLine<'a>>,
 }
 
 /// A plan that can be used.
 #[derive(Serialize)]
-struct Told<'a> {
+struct Shown<'a> {
     rollout: &'a str,
     built_in: Vec<BuiltIn>,
     relies_on: Vec<Reported>,
@@ -45,9 +45,9 @@ struct BuiltIn {
     then: String,
 }
 
-impl<'a> Told<'a> {
+impl<'a> Shown<'a> {
     fn of(plan: &'a Plan, traffic: Option<Traffic>) -> Self {
-        Told {
+        Shown {
             rollout: plan.key.as_str(),
             built_in: built_in(plan),
             relies_on: relied_on(plan),
@@ -78,7 +78,7 @@ fn tell_at(loaded: &Loaded, traffic: Option<Traffic>, json: bool) -> Result<(), 
         let checked = Checked {
             ok: !loaded.has_errors(),
             rollouts: loaded.plans.iter().map(|(_, plan)| plan.key.as_str()).collect(),
-            plans: loaded.plans.iter().map(|(_, plan)| Told::of(plan, traffic)).collect(),
+            plans: loaded.plans.iter().map(|(_, plan)| Shown::of(plan, traffic)).collect(),
             faults: lines(&loaded.sources),
         };
         println!("{}", serde_json::to_string(&checked).unwrap_or_default());

@@ -15,7 +15,7 @@ use super::paint::{WARN, note, paint};
 
 /// How long one request may take, from its first byte to the answer's last.
 pub const TIMEOUT: Duration = Duration::from_secs(10);
-/// Whoever cannot be reached in this time is told so while there is still time to act.
+/// Whatever cannot be reached in this time is reported while there is still time to act.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const DEFAULT_URL: &str = "http://localhost:8787";
 

@@ -57,8 +57,8 @@ pub fn of(plan: &Plan, traffic: Traffic) -> Forecast {
 /// The same for people: what fires by chance, and what each stage sees.
 pub fn lines(forecast: &Forecast) -> Vec<String> {
     let mut lines = vec![format!("by chance alone, at {}:", PerHour(forecast.requests_per_hour))];
-    let (told, quiet): (Vec<&Alarm>, Vec<&Alarm>) = forecast.alarms.iter().partition(|alarm| alarm.is_told());
-    lines.extend(told.iter().map(|alarm| format!("  {} {}", if alarm.is_frequent { "!" } else { "·" }, alarm.text)));
+    let (shown, quiet): (Vec<&Alarm>, Vec<&Alarm>) = forecast.alarms.iter().partition(|alarm| alarm.is_reported());
+    lines.extend(shown.iter().map(|alarm| format!("  {} {}", if alarm.is_frequent { "!" } else { "·" }, alarm.text)));
     if !quiet.is_empty() {
         let all: Vec<String> = quiet.iter().map(|alarm| format!("`{}`", alarm.when)).collect();
         lines.push(format!("  · hardly ever on a healthy release: {}", all.join(", ")));

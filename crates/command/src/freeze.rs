@@ -39,7 +39,7 @@ pub fn run(arguments: &FreezeArguments, json: bool) -> Result<(), Failure> {
         if json {
             return print_raw(&answer.text);
         }
-        return print(&told(&answer.read()?));
+        return print(&shown(&answer.read()?));
     }
     let texts: Vec<String> = windows.iter().map(ToString::to_string).collect();
     let question = if *lift {
@@ -50,10 +50,10 @@ pub fn run(arguments: &FreezeArguments, json: bool) -> Result<(), Failure> {
     };
     let reason = ask::words(consent, &question)?;
     let answer = client.send("PUT", "freeze", &json!({ "freeze": texts, "reason": reason }))?;
-    if json { print_raw(&answer.text) } else { print(&told(&answer.read()?)) }
+    if json { print_raw(&answer.text) } else { print(&shown(&answer.read()?)) }
 }
 
-fn told(freeze: &Freeze) -> String {
+fn shown(freeze: &Freeze) -> String {
     if freeze.freeze.is_empty() {
         return "No freeze of the deployment: rollouts advance as their plans say.".to_owned();
     }

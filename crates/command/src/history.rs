@@ -58,7 +58,7 @@ pub fn verified(client: &Client, key: &str, pages: &History) -> Result<(), Failu
     if found.faults.is_empty() { Ok(()) } else { report(key, &found, true) }
 }
 
-/// What people were told since the oldest of the entries; nothing from a deployment that is older than
+/// What people were reported since the oldest of the entries; nothing from a deployment that is older than
 /// messages are.
 fn messages(client: &Client, key: &str, entries: &[Explained]) -> Vec<Message> {
     let since = entries.last().map(|entry| entry.entry.at).unwrap_or_default();
@@ -129,7 +129,7 @@ fn report(key: &str, verified: &verify::Verified, json: bool) -> Result<(), Fail
     }
     let places: Vec<String> =
         verified.faults.iter().map(|fault| format!("\n  - revision {}: {}", fault.revision, fault.message)).collect();
-    Err(Failure::Told {
+    Err(Failure::WithHelp {
         message: format!(
             "the history of {key} does not hold together: it was changed, or is damaged{}",
             places.concat()

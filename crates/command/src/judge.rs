@@ -1,6 +1,6 @@
 //! `tidegate judge`: the evidence of counts, one comparison a line.
 //!
-//! A line that cannot be read is told of and left out; the others are judged all the same, and the
+//! A line that cannot be read is reported and left out; the others are judged all the same, and the
 //! exit code says that something was wrong.
 
 use std::io::{self, BufRead as _, Write as _};
@@ -74,7 +74,7 @@ fn judge_all() -> io::Result<bool> {
             }
             Err(faults) => {
                 is_clean = false;
-                faults.iter().for_each(|fault| note(&told(number, fault)));
+                faults.iter().for_each(|fault| note(&shown(number, fault)));
             }
         }
     }
@@ -123,7 +123,7 @@ impl From<Fault> for Wrong {
     }
 }
 
-fn told(number: u64, wrong: &Wrong) -> String {
+fn shown(number: u64, wrong: &Wrong) -> String {
     format!("{} line {number}: {}\n  help: {}", paint(BAD.bold(), "error:"), wrong.message, wrong.help)
 }
 

@@ -9,7 +9,9 @@ use super::words::{counted, listed, moment, relative, span, when};
 use super::wrap::hung;
 use tidegate_decide::judge::Verdict;
 use tidegate_model::Instant;
-use tidegate_protocol::api::shapes::{Blocker, Checklist, Gate, Guardrail, Hold, Percent, Rollout, StageView};
+use tidegate_protocol::api::shapes::{
+    Blocker, Checklist, Gate, Guardrail, Hold, Percent, ProblemState, Rollout, StageView,
+};
 
 /// The width of the progress bar of a hold.
 const BAR_WIDTH: u64 = 20;
@@ -188,17 +190,30 @@ fn gate_line(gate: &Gate) -> Hanging {
 }
 
 /// A guardrail fails when what must not come true has come true.
-fn guardrail_line(guardrail: &Guardrail) -> Hanging {
+fn guardrail_line(guardrail: &Guardrail, now: Instant) -> Hanging {
     let (mark, style) = match guardrail.verdict {
         Verdict::Pass => ("✓", GOOD),
         Verdict::Fail => ("✗", BAD),
         Verdict::Inconclusive => ("?", DIM),
     };
-    let built_in = if guardrail.built_in { " (built in)" } else { "" };
+    let observes = guardrail.mode == "observe";
+    let remark = match (guardrail.built_in, observes) {
+        (true, _) => " (built in)",
+        (_, true) => " (observes)",
+        _ => "",
+    };
+    let would = guardrail.observed_at.get().map(|at| format!("{} at {}; now: ", guardrail.acts, moment(at, now)));
+    let text = format!("{}{}", would.unwrap_or_default(), guardrail.text);
     (
         format!("{} ", paint(style, mark)),
-        format!("{} → {}{built_in}  {}", guardrail.when, guardrail.then, paint(DIM, &guardrail.text)),
+        format!("{} → {}{remark}  {}", guardrail.when, guardrail.then, paint(DIM, text)),
     )
+}
+
+/// A problem that there is, and what is done about it.
+fn problem_line(problem: &ProblemState, now: Instant) -> Hanging {
+    let since = problem.since.get().map(|at| format!("  {}", paint(DIM, relative(at, now)))).unwrap_or_default();
+    (format!("{} ", paint(WARN, "!")), format!("{} → {}  {}{since}", problem.on, problem.then, problem.text))
 }
 
 /// The checklist that counts now, with the numbers that `approve` takes.
@@ -226,7 +241,7 @@ fn rows(rollout: &Rollout, now: Instant) -> Vec<(&'static str, Vec<Hanging>)> {
     let unmarked = |text: String| (String::new(), text);
     let mut rows = vec![("Next", vec![unmarked(next(rollout, now))])];
     rows.push(("Blocked by", blockers(rollout).map(|block| unmarked(blocked_line(block, now))).collect()));
-    rows.push(("Guardrails", rollout.guardrails.iter().map(guardrail_line).collect()));
+    rows.push(("Guardrails", rollout.guardrails.iter().map(|own| guardrail_line(own, now)).collect()));
     if let Some(key) = &rollout.kill_key {
         let way_out = [
             paint(BAD, format!("`{key}` exists in KV")),
@@ -243,6 +258,9 @@ fn rows(rollout: &Rollout, now: Instant) -> Vec<(&'static str, Vec<Hanging>)> {
         "Faults",
         rollout.faults.iter().map(|found| fault(&found.subject, &found.message, found.at.get())).collect(),
     ));
+    rows.push(("What broke", rollout.what_broke.iter().cloned().map(unmarked).collect()));
+    let found = rollout.problems.iter().filter(|own| own.is_found);
+    rows.push(("Problems", found.map(|own| problem_line(own, now)).collect()));
     rows.push((
         "No reports",
         rollout.silence.iter().map(|text| (format!("{} ", paint(WARN, "!")), text.clone())).collect(),
@@ -290,7 +308,7 @@ fn not_now(rollout: &Rollout, now: Instant) -> Vec<String> {
     lines.into_iter().map(|(commands, why)| format!("{} ({why})", commands.join(", "))).collect()
 }
 
-/// What blocks a rollout beside its own state, which is told already.
+/// What blocks a rollout beside its own state, which is reported already.
 pub fn blockers(rollout: &Rollout) -> impl Iterator<Item = &Blocker> {
     rollout.blocked.iter().filter(|block| !block.is_state)
 }
@@ -354,9 +372,27 @@ mod tests {
     use super::super::wrap::UNBROKEN;
     use super::*;
 
-    fn told(rollout: &str) -> String {
+    fn shown(rollout: &str) -> String {
         let rollout: Rollout = serde_json::from_str(rollout).unwrap();
         anstream::adapter::strip_str(&page(&rollout, "2026-12-02T14:00:00Z".parse().unwrap(), UNBROKEN)).to_string()
+    }
+
+    #[test]
+    fn what_broke_problems_and_what_an_observer_would_have_done_have_lines_of_their_own() {
+        let text = r#"{"key":"demo","state":{"phase":"running"},
+            "guardrails":[{"when":"error_rate > 5%","then":"rollback","mode":"observe","acts":"would have rolled back","observed_at":"2026-12-02T13:12:00Z","verdict":"fail","text":"7 %"}],
+            "what_broke":["5xx at api (/api/*): 38 of 500 requests on new, 2 of 9,500 on legacy","120 users of new had a failed request"],
+            "problems":[{"on":"srm","then":"hold","is_found":false},{"on":"no_traffic","then":"rollback","is_found":true,"text":"The last request came at 13:40.","since":"2026-12-02T13:55:00Z"}]}"#;
+        let page = shown(text);
+        for line in [
+            "Guardrails  ✗ error_rate > 5% → rollback (observes)  would have rolled back at 13:12 UTC; now: 7 %",
+            "What broke  5xx at api (/api/*): 38 of 500 requests on new, 2 of 9,500 on legacy",
+            "            120 users of new had a failed request",
+            "Problems    ! no_traffic → rollback  The last request came at 13:40.  5 min ago",
+        ] {
+            assert!(page.lines().any(|own| own == line), "{line}\n{page}");
+        }
+        assert!(!page.contains("srm"), "what is not found is not shown");
     }
 
     #[test]
@@ -374,7 +410,7 @@ mod tests {
             "faults":[{"subject":"group/team","message":"is damaged","at":"2026-12-02T13:59:00Z"}],"silence":"Never reported: event.order.","lists":[{"group":"beta","ids":[2],"text":"group beta: 2 ids"}],
             "published":{"revision":11,"is_current":false}}"#;
         assert_eq!(
-            told(text),
+            shown(text),
             "demo  running in quarter at 25 %
 The new shop
 /*
@@ -412,37 +448,37 @@ Allowed now advance, kill"
             "guardrails": [{ "when": "error_rate > legacy", "then": "rollback", "verdict": "fail", "text": text }],
         }))
         .unwrap();
-        let told =
+        let shown =
             anstream::adapter::strip_str(&page(&rollout, "2026-12-02T14:00:00Z".parse().unwrap(), 60)).to_string();
-        assert!(told.lines().all(|line| line.chars().count() <= 60), "{told}");
-        assert!(told.contains("\n      gate ✓ error_rate < 1%  error_rate is 0.686 % on new\n             and 0 % on legacy in this attempt, of 4,080 and\n             13,249 observations\n"), "{told}");
-        assert!(told.contains("\nGuardrails  ✗ error_rate > legacy → rollback  error_rate is\n              0.686 % on new and 0 % on legacy in this\n"), "{told}");
+        assert!(shown.lines().all(|line| line.chars().count() <= 60), "{shown}");
+        assert!(shown.contains("\n      gate ✓ error_rate < 1%  error_rate is 0.686 % on new\n             and 0 % on legacy in this attempt, of 4,080 and\n             13,249 observations\n"), "{shown}");
+        assert!(shown.contains("\nGuardrails  ✗ error_rate > legacy → rollback  error_rate is\n              0.686 % on new and 0 % on legacy in this\n"), "{shown}");
     }
 
     #[test]
     fn a_killed_rollout_says_so_first_and_how_it_ends() {
         let text = r#"{"key":"demo","kill_key":"kill/*","summary":"killed (was paused in half at 50 %)","state":{"revision":3,"attempt":1,"phase":"paused","killed":true,"stage":"half","percentage":50},"stages":[{"name":"half","percentage":50}]}"#;
-        let told = told(text);
-        assert!(told.starts_with("demo  killed (was paused in half at 50 %): 0 % on new\n"), "{told}");
+        let shown = shown(text);
+        assert!(shown.starts_with("demo  killed (was paused in half at 50 %): 0 % on new\n"), "{shown}");
         assert!(
-            told.contains(
+            shown.contains(
                 "Next        stays killed until the key in KV is deleted\nKill key    `kill/*` exists in KV\n"
             ),
-            "{told}"
+            "{shown}"
         );
     }
 
     #[test]
     fn a_draft_has_no_current_stage() {
         let text = r#"{"key":"dark","is_flag":true,"state":{"phase":"draft","stage":"on","percentage":0},"stages":[{"name":"on","percentage":100}],"checklist":{"of":"start","items":[{"item":"Signed off"}]}}"#;
-        let told = told(text);
+        let shown = shown(text);
         assert!(
-            told.contains("a flag\n")
-                && told.contains("  · on 100 %\n")
-                && told.contains("Checklist, before it starts\n  1 [ ] Signed off\n"),
-            "{told}"
+            shown.contains("a flag\n")
+                && shown.contains("  · on 100 %\n")
+                && shown.contains("Checklist, before it starts\n  1 [ ] Signed off\n"),
+            "{shown}"
         );
-        assert!(told.contains("Next        waits for `tidegate start dark`"), "{told}");
+        assert!(shown.contains("Next        waits for `tidegate start dark`"), "{shown}");
     }
 
     #[test]
@@ -452,23 +488,23 @@ Allowed now advance, kill"
             {"command":"resume","reason":"the rollout has not been started","waits":false},
             {"command":"advance","reason":"the rollout is killed","waits":true},{"command":"complete","reason":"the rollout is killed","waits":true}],
             "reach":{"revision":3,"isolates":2,"behind":1,"text":"1 of 2 isolates has not confirmed"}}"#;
-        let told = told(text);
-        assert!(told.ends_with("Allowed now set, kill\nNot now     start (change freeze, until Fri 4 Dec 00:00 UTC (in 1 d 10 h))\n            advance, complete (the rollout is killed)"), "{told}");
+        let shown = shown(text);
+        assert!(shown.ends_with("Allowed now set, kill\nNot now     start (change freeze, until Fri 4 Dec 00:00 UTC (in 1 d 10 h))\n            advance, complete (the rollout is killed)"), "{shown}");
         assert!(
-            told.contains("Next        waits for `tidegate start demo`, possible in 1 d 10 h (Fri 4 Dec 00:00 UTC)\n"),
-            "{told}"
+            shown.contains("Next        waits for `tidegate start demo`, possible in 1 d 10 h (Fri 4 Dec 00:00 UTC)\n"),
+            "{shown}"
         );
-        assert!(told.contains("Isolates    1 of 2 isolates has not confirmed"), "{told}");
+        assert!(shown.contains("Isolates    1 of 2 isolates has not confirmed"), "{shown}");
     }
 
     #[test]
-    fn a_percentage_beside_its_stage_is_told() {
+    fn a_percentage_beside_its_stage_is_reported() {
         let text = r#"{"key":"demo","percentage":0,"summary":"running in half at 40 %","state":{"phase":"running","stage":"half","percentage":40},"stages":[{"name":"half","percentage":50}],"hold":{"length_ms":60000,"elapsed_ms":15000}}"#;
-        let told = told(text);
-        assert!(told.starts_with("demo  running in half at 40 %, in effect 0 %\n"), "{told}");
+        let shown = shown(text);
+        assert!(shown.starts_with("demo  running in half at 40 %, in effect 0 %\n"), "{shown}");
         assert!(
-            told.contains("▸ half 50 %  now at 40 %\n      bake time █████░░░░░░░░░░░░░░░ 15 s of 1 min, paused"),
-            "{told}"
+            shown.contains("▸ half 50 %  now at 40 %\n      bake time █████░░░░░░░░░░░░░░░ 15 s of 1 min, paused"),
+            "{shown}"
         );
     }
 }

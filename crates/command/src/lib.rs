@@ -68,7 +68,7 @@ use tidegate_model::command::{Cause, Command as Change, Setting};
 enum Failure {
     /// The reasons have been shown.
     Refused,
-    /// What was asked for is told, and this exit code says how it stands.
+    /// What was asked for is reported, and this exit code says how it stands.
     Code(u8),
     /// The person said no.
     Cancelled,
@@ -79,7 +79,7 @@ enum Failure {
     /// The API refused or could not be asked; perhaps with one thing more to say.
     Api(Box<problem::Error>, Option<String>),
     /// Something else is wrong, and this is the way out.
-    Told { message: String, help: String },
+    WithHelp { message: String, help: String },
 }
 
 impl Failure {
@@ -96,7 +96,7 @@ impl Failure {
             Self::Io(_, error) if error.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
             Self::Io(what, error) => eprintln!("error: {what}: {error}"),
             Self::Api(error, extra) => problem::show(&error, extra.as_deref(), json),
-            Self::Told { message, help } => eprintln!("error: {message}\n  help: {help}"),
+            Self::WithHelp { message, help } => eprintln!("error: {message}\n  help: {help}"),
         }
         ExitCode::from(1)
     }

@@ -298,10 +298,10 @@ pub fn explained<T: FromStr>(text: &str) -> Result<T, String>
 where
     T::Err: Explain,
 {
-    text.parse().map_err(|error: T::Err| told(&error))
+    text.parse().map_err(|error: T::Err| shown(&error))
 }
 
-fn told<E: Explain + Display>(error: &E) -> String {
+fn shown<E: Explain + Display>(error: &E) -> String {
     error.help().map_or_else(|| error.to_string(), |help| format!("{error}: {help}"))
 }
 

@@ -235,7 +235,7 @@ Send what was given up again: tidegate outbox --retry all"
     }
 
     #[test]
-    fn what_a_sample_brought_back_is_told_with_its_status_and_body() {
+    fn what_a_sample_brought_back_is_reported_with_its_status_and_body() {
         let test: ChannelTest = serde_json::from_str(
             r#"{"channel":"chat","kind":"slack","rollouts":["shop"],"outcome":"refused","error":"403 Forbidden","status":403,"body":"invalid_token\n","took_ms":83}"#,
         )

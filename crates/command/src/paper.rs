@@ -123,7 +123,7 @@ pub fn timeline(arguments: &TimelineArguments, json: bool) -> Result<(), Failure
     match (feed, &timeline.feed) {
         (false, _) => print(&lines(&timeline)),
         (true, Some(feed)) => print_raw(feed),
-        (true, None) => Err(Failure::Told {
+        (true, None) => Err(Failure::WithHelp {
             message: "this deployment signs no feeds".into(),
             help: "set SIGNING_KEY, as docs/deploy.md has it; `--ics` prints the calendar once".into(),
         }),
@@ -134,14 +134,14 @@ fn of_plans(plans: &[Plan], is_ics: bool, json: bool) -> Result<(), Failure> {
     let now = now();
     let all: Vec<Ahead<'_>> = plans.iter().map(|plan| Ahead { plan, record: None }).collect();
     let forecasts: Vec<Forecast> = forecast(&all, now);
-    let told: Vec<(&Plan, Vec<Event>)> =
+    let dated: Vec<(&Plan, Vec<Event>)> =
         all.iter().zip(&forecasts).map(|(ahead, forecast)| (ahead.plan, events(ahead, forecast, &[], now))).collect();
     if is_ics {
         let name = plans.first().map_or("tidegate", |plan| plan.key.as_str());
-        let events = told.iter().flat_map(|(plan, events)| events.iter().map(|event| (plan.key.as_str(), event)));
+        let events = dated.iter().flat_map(|(plan, events)| events.iter().map(|event| (plan.key.as_str(), event)));
         return print_exactly(&ics::print(name, NO_HOST, events, now));
     }
-    let rollouts = told.iter().zip(&forecasts).map(|((plan, events), forecast)| {
+    let rollouts = dated.iter().zip(&forecasts).map(|((plan, events), forecast)| {
         shown::rollout(plan, forecast, events, &outlook(plan, forecast, &plan.zone()))
     });
     let timeline = shown::all(rollouts.collect(), now);

@@ -23,11 +23,11 @@ pub fn run(arguments: &PreviewArguments, json: bool) -> Result<(), Failure> {
         return print_raw(&answer.text);
     }
     let preview: Preview = answer.read()?;
-    note(&told(&preview, arguments, now()));
+    note(&shown(&preview, arguments, now()));
     print_raw(&preview.url)
 }
 
-fn told(preview: &Preview, arguments: &PreviewArguments, now: Instant) -> String {
+fn shown(preview: &Preview, arguments: &PreviewArguments, now: Instant) -> String {
     let PreviewArguments { key, side, length, .. } = arguments;
     let host = &preview.host;
     let until = preview.expires.get().map(|at| format!(" (until {})", moment(at, now))).unwrap_or_default();
@@ -53,9 +53,9 @@ mod tests {
             host: None,
             connection: Connection { url: None },
         };
-        let told = told(&preview, &arguments, "2026-12-02T14:00:00Z".parse().unwrap());
+        let shown = shown(&preview, &arguments, "2026-12-02T14:00:00Z".parse().unwrap());
         assert_eq!(
-            anstream::adapter::strip_str(&told).to_string(),
+            anstream::adapter::strip_str(&shown).to_string(),
             "Whoever opens this link sees new of demo on localhost:8787 for 2h (until 16:00 UTC), in that browser, kills excepted.\nTo end it there earlier: http://localhost:8787/_tidegate/preview?end=demo"
         );
     }

@@ -1,4 +1,4 @@
-//! What can go wrong between the command and the API, each told with its way out.
+//! What can go wrong between the command and the API, each with its way out.
 
 use std::ops::Deref;
 
@@ -231,38 +231,38 @@ pub fn read(text: &str) -> Option<Problem> {
 mod tests {
     use super::*;
 
-    fn told(text: &str) -> String {
+    fn shown(text: &str) -> String {
         let error = Error::Problem(Box::new(read(text).unwrap()));
         anstream::adapter::strip_str(&lines(&error, None).join("\n")).to_string()
     }
 
     #[test]
-    fn a_problem_is_told_with_its_faults_and_its_help() {
+    fn a_problem_is_reported_with_its_faults_and_its_help() {
         let text = r#"{"type":"urn:tidegate:problem:invalid-plans","title":"Invalid plans","status":422,"detail":"the plans have errors","help":"mend them","faults":[{"rollout":"shop","path":"stage[1].hold","message":"`48x` is not a duration","help":"10s"}]}"#;
         assert_eq!(
-            told(text),
+            shown(text),
             "error: the plans have errors\n  - shop: stage[1].hold: `48x` is not a duration (10s)\n  help: mend them"
         );
     }
 
     #[test]
-    fn nothing_is_told_twice() {
+    fn nothing_is_reported_twice() {
         let text = r#"{"type":"urn:tidegate:problem:malformed","detail":"percentage: `150` is more than 100 % (0 to 100)","help":"0 to 100","faults":[{"path":"percentage","message":"`150` is more than 100 %","help":"0 to 100"}]}"#;
-        assert_eq!(told(text), "error: percentage: `150` is more than 100 % (0 to 100)");
+        assert_eq!(shown(text), "error: percentage: `150` is more than 100 % (0 to 100)");
     }
 
     #[test]
     fn a_stale_revision_says_what_is_now() {
         let text = r#"{"type":"urn:tidegate:problem:stale-revision","detail":"demo has changed since revision 12","current":{"key":"demo","summary":"paused in half at 50 %","state":{"revision":13}}}"#;
         assert_eq!(
-            told(text),
+            shown(text),
             "error: demo has changed since revision 12\n  now: demo is paused in half at 50 %, revision 13\n  help: look again with `tidegate status`, then decide again"
         );
     }
 
     #[test]
     fn extras_that_cannot_be_read_do_not_hide_the_problem() {
-        assert_eq!(told(r#"{"type":"urn:tidegate:problem:refused","detail":"no","faults":7}"#), "error: no");
+        assert_eq!(shown(r#"{"type":"urn:tidegate:problem:refused","detail":"no","faults":7}"#), "error: no");
         assert!(read("<html>").is_none() && read(r#"{"type":"about:blank"}"#).is_none() && read("{}").is_none());
     }
 }

@@ -18,19 +18,19 @@ const PAUSE: Duration = Duration::from_millis(500);
 const QUIET_MS: u64 = 3_000;
 
 /// One rollout's key, and how far its kill has come where the deployment tells.
-type Told = (String, Option<Reach>);
+type Shown = (String, Option<Reach>);
 
 /// Waits for the kills of these rollouts, as the answer to the command showed them.
 pub fn follow(client: &Client, killed: &[Rollout]) {
-    let told: Vec<Told> = killed.iter().map(|rollout| (rollout.key.to_string(), rollout.reach.clone())).collect();
+    let shown: Vec<Shown> = killed.iter().map(|rollout| (rollout.key.to_string(), rollout.reach.clone())).collect();
     // An older deployment does not tell.
-    if told.is_empty() || told.iter().any(|(_, reach)| reach.is_none()) {
+    if shown.is_empty() || shown.iter().any(|(_, reach)| reach.is_none()) {
         return;
     }
-    if told.iter().any(|(_, reach)| !is_over(reach.as_ref())) {
+    if shown.iter().any(|(_, reach)| !is_over(reach.as_ref())) {
         note("Waiting until no isolate serves new, for 10 s at most. The kill is done; Ctrl-C ends only the waiting.");
     }
-    let look = || -> Option<Vec<Told>> {
+    let look = || -> Option<Vec<Shown>> {
         let rollouts = match killed {
             [one] => vec![client.get(&format!("rollouts/{}", one.key), &[]).ok()?.read::<Rollout>().ok()?],
             _ => client.get("rollouts", &[]).ok()?.read::<Rollouts>().ok()?.rollouts,
@@ -38,26 +38,26 @@ pub fn follow(client: &Client, killed: &[Rollout]) {
         let is_meant = |rollout: &Rollout| killed.iter().any(|own| own.key == rollout.key);
         Some(rollouts.into_iter().filter(is_meant).map(|rollout| (rollout.key.to_string(), rollout.reach)).collect())
     };
-    note(&said(&wait(told, look, || sleep(PAUSE))));
+    note(&said(&wait(shown, look, || sleep(PAUSE))));
 }
 
 /// Looks again until all is quiet, or nobody has the patience any more.
 fn wait(
-    mut told: Vec<Told>,
-    mut look: impl FnMut() -> Option<Vec<Told>>,
+    mut shown: Vec<Shown>,
+    mut look: impl FnMut() -> Option<Vec<Shown>>,
     mut pause: impl FnMut(),
-) -> Option<Vec<Told>> {
+) -> Option<Vec<Shown>> {
     let mut is_known = true;
     for _ in 0..TRIES {
-        if is_known && told.iter().all(|(_, reach)| is_over(reach.as_ref())) {
+        if is_known && shown.iter().all(|(_, reach)| is_over(reach.as_ref())) {
             break;
         }
         pause();
         let next = look();
         is_known = next.is_some();
-        told = next.unwrap_or(told);
+        shown = next.unwrap_or(shown);
     }
-    is_known.then_some(told)
+    is_known.then_some(shown)
 }
 
 /// Whether there is nothing more to wait for. A rollout that tells nothing any more has been revived meanwhile.
@@ -67,16 +67,16 @@ fn is_over(reach: Option<&Reach>) -> bool {
     })
 }
 
-fn said(told: &Option<Vec<Told>>) -> String {
-    let Some(told) = told else {
+fn said(shown: &Option<Vec<Shown>>) -> String {
+    let Some(shown) = shown else {
         return format!(
             "{} the deployment stopped answering, so it is unknown how far the kill has come: see `tidegate status`",
             paint(WARN, "!")
         );
     };
     let open: Vec<&str> =
-        told.iter().filter(|(_, reach)| !is_over(reach.as_ref())).map(|(key, _)| key.as_str()).collect();
-    let known: Vec<&Reach> = told.iter().filter_map(|(_, reach)| reach.as_ref()).collect();
+        shown.iter().filter(|(_, reach)| !is_over(reach.as_ref())).map(|(key, _)| key.as_str()).collect();
+    let known: Vec<&Reach> = shown.iter().filter_map(|(_, reach)| reach.as_ref()).collect();
     match known.iter().max_by_key(|reach| (reach.behind, std::cmp::Reverse(reach.quiet_ms.unwrap_or_default()))) {
         None => format!("{} revived meanwhile", paint(WARN, "!")),
         Some(worst) if open.is_empty() => format!("{} {}", paint(GOOD, "✓"), worst.text),
@@ -95,12 +95,12 @@ mod tests {
     fn after(looks: &[Option<Option<Reach>>]) -> (usize, String) {
         let mut asked = 0;
         let look = || {
-            let told = looks.get(asked.min(looks.len() - 1)).cloned().flatten();
+            let shown = looks.get(asked.min(looks.len() - 1)).cloned().flatten();
             asked += 1;
-            told.map(|reach| vec![("demo".to_owned(), reach)])
+            shown.map(|reach| vec![("demo".to_owned(), reach)])
         };
-        let told = wait(vec![("demo".to_owned(), reach(2, 2, None))], look, || {});
-        (asked, anstream::adapter::strip_str(&said(&told)).to_string())
+        let shown = wait(vec![("demo".to_owned(), reach(2, 2, None))], look, || {});
+        (asked, anstream::adapter::strip_str(&said(&shown)).to_string())
     }
 
     #[test]
@@ -112,9 +112,9 @@ mod tests {
 
     #[test]
     fn it_does_not_wait_for_ever_and_says_what_is_not_known() {
-        let (asked, told) = after(&[Some(reach(4, 1, None))]);
+        let (asked, shown) = after(&[Some(reach(4, 1, None))]);
         assert_eq!(asked, TRIES);
-        assert_eq!(told, "! demo: 1 of 4 behind");
+        assert_eq!(shown, "! demo: 1 of 4 behind");
         assert!(after(&[None]).1.contains("the deployment stopped answering"));
         assert_eq!(after(&[Some(None)]), (1, "! revived meanwhile".into()));
     }

@@ -83,9 +83,9 @@ struct Check {
     text: String,
 }
 
-/// What programs are told.
+/// What programs get.
 #[derive(Serialize)]
-struct Told<'a> {
+struct Shown<'a> {
     rollout: &'a str,
     expected: Expected,
     at: &'a str,
@@ -118,10 +118,10 @@ pub fn run(arguments: &VerifyArguments, json: bool) -> Result<(), Failure> {
             progress.end();
             let exit_code = if is_fine { 0 } else { TIMED_OUT };
             let revision = rollout.state.revision;
-            let told =
-                Told { rollout: arguments.key.as_str(), expected, at: &at, revision, checks: &checks, exit_code };
+            let shown =
+                Shown { rollout: arguments.key.as_str(), expected, at: &at, revision, checks: &checks, exit_code };
             if json {
-                print_raw(&serde_json::to_string(&told).unwrap_or_default())?;
+                print_raw(&serde_json::to_string(&shown).unwrap_or_default())?;
             }
             for check in &checks {
                 let mark = if check.is_fine { paint(GOOD, "✓") } else { paint(BAD, "✗") };

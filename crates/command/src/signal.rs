@@ -11,12 +11,12 @@ use tidegate_model::number::counted;
 pub fn run(arguments: &SignalArguments, json: bool) -> Result<(), Failure> {
     let SignalArguments { key, name, count, value, connection } = arguments;
     let client = Client::new(connection)?;
-    let (body, told) = match (value, count.unwrap_or(1)) {
+    let (body, shown) = match (value, count.unwrap_or(1)) {
         (Some(value), _) => (json!({ "name": name, "value": value }), format!("is {value}")),
         (None, count) => (json!({ "name": name, "count": count }), format!("counted {}", counted(count, "time"))),
     };
     let answer = client.send("POST", &format!("rollouts/{key}/signals"), &body).map_err(twice)?;
-    if json { print_raw(&answer.text) } else { print(&format!("{}: {name} {told}", paint(BOLD, key))) }
+    if json { print_raw(&answer.text) } else { print(&format!("{}: {name} {shown}", paint(BOLD, key))) }
 }
 
 /// A signal is not sent once more by itself: it would count twice.

@@ -86,7 +86,7 @@ fn of(rollout: &Rollout, entries: &[Entry], after: Duration, now: Instant) -> Op
     let last = entries.iter().find(|entry| entry.command.command != "note" && entry.command.command != "apply");
     let last = last.or_else(|| entries.first());
     let since = last.and_then(|entry| entry.at.get()).or(rollout.state.since.get());
-    let for_ms = since.map_or(0, |since| now.as_epoch_ms().saturating_sub(since.as_epoch_ms()));
+    let for_ms = since.map_or(0, |since| now.ms_since(since));
     if u64::try_from(for_ms).unwrap_or_default() < after.as_ms() {
         return None;
     }
@@ -153,7 +153,7 @@ fn lines(folder: &Path, name: &str) -> Result<Vec<String>, Failure> {
         let text = String::from_utf8_lossy(&out.stdout);
         return Ok(text.lines().map(|line| line.chars().take(200).collect()).collect());
     }
-    Err(Failure::Told {
+    Err(Failure::WithHelp {
         message: format!("{}: {}", name_of(), String::from_utf8_lossy(&out.stderr).trim()),
         help: "name a folder inside a git repository".to_owned(),
     })
@@ -175,7 +175,7 @@ mod tests {
         {"at":"2026-12-01T09:00:00Z","actor":"ana","command":{"command":"complete"}}]"#;
 
     #[test]
-    fn what_has_ended_long_ago_is_told_with_who_left_it() {
+    fn what_has_ended_long_ago_is_reported_with_who_left_it() {
         assert_eq!(
             stale(r#""state":{"phase":"completed"}"#, OLD),
             Some((

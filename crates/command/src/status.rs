@@ -110,7 +110,7 @@ fn row(rollout: &Rollout, now: Instant) -> [String; 6] {
 
 /// A blocker in so few words that several fit a line.
 pub fn few_words(block: &Blocker, rollout: &Rollout, now: Instant) -> String {
-    let until = block.until.get().map(|until| format!(" {}", span(until.as_epoch_ms() - now.as_epoch_ms())));
+    let until = block.until.get().map(|until| format!(" {}", span(until.ms_since(now))));
     let until = until.unwrap_or_default();
     match block.by.as_str() {
         "gates" => {
@@ -139,7 +139,7 @@ pub fn few_words(block: &Blocker, rollout: &Rollout, now: Instant) -> String {
 mod tests {
     use super::*;
 
-    fn told(all: &str) -> String {
+    fn shown(all: &str) -> String {
         let all: Rollouts = serde_json::from_str(all).unwrap();
         anstream::adapter::strip_str(&overview(&all, "1970-01-01T00:00:00Z".parse().unwrap(), wrap::UNBROKEN))
             .to_string()
@@ -156,7 +156,7 @@ mod tests {
              "faults":[{"subject":"stage/checkout"}]},
             {"key":"ai","state":{"phase":"rolled_back","killed":true,"stage":"half"},"stages":[{"name":"half"}],"blocked":[{"by":"killed","is_state":true},{"by":"last_stage"}]}]}"#;
         assert_eq!(
-            told(text),
+            shown(text),
             "ROLLOUT   STATE                 STAGE       NOW   NEXT                 BLOCKED BY
 checkout  running               canary 2/2  10 %  full 100 % in 4 min  bake time 4 min, gates 1/2, checklist 1/3
 ai        killed (rolled back)  half 1/1    0 %   –                    last stage
@@ -165,9 +165,9 @@ ai        killed (rolled back)  half 1/1    0 %   –                    last st
     }
 
     #[test]
-    fn where_there_is_nothing_the_way_to_something_is_told() {
+    fn where_there_is_nothing_the_way_to_something_is_reported() {
         assert_eq!(
-            told(r#"{"rollouts":[]}"#),
+            shown(r#"{"rollouts":[]}"#),
             "There are no rollouts yet. Put a plan into force: tidegate apply PLAN.toml"
         );
     }

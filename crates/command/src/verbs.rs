@@ -118,23 +118,23 @@ mod tests {
 
     #[test]
     fn a_word_of_another_tool_leads_to_what_it_may_mean() {
-        let told = unknown("abort", &words("abort --url http://a demo"));
+        let shown = unknown("abort", &words("abort --url http://a demo"));
         assert!(
-            told.starts_with("error: there is no command `abort`. It may mean:\n  tidegate kill KEY "),
-            "an option's value is no key: {told}"
+            shown.starts_with("error: there is no command `abort`. It may mean:\n  tidegate kill KEY "),
+            "an option's value is no key: {shown}"
         );
-        let told = unknown("abort", &words("--json abort demo"));
+        let shown = unknown("abort", &words("--json abort demo"));
         assert!(
-            told.contains("\n  tidegate kill demo      sends all traffic to legacy within seconds")
-                && told.contains("\n  tidegate rollback demo  ")
-                && told.ends_with("Nothing was done. `tidegate --help` lists all commands."),
-            "{told}"
+            shown.contains("\n  tidegate kill demo      sends all traffic to legacy within seconds")
+                && shown.contains("\n  tidegate rollback demo  ")
+                && shown.ends_with("Nothing was done. `tidegate --help` lists all commands."),
+            "{shown}"
         );
         assert!(unknown("promote", &words("promote")).contains("tidegate advance KEY"));
     }
 
     #[test]
-    fn what_is_only_mistyped_is_told_the_nearest_and_what_is_nothing_is_not() {
+    fn what_is_only_mistyped_is_reported_the_nearest_and_what_is_nothing_is_not() {
         assert!(unknown("rolback", &[]).contains("Did you mean `rollback`?"));
         assert!(unknown("lst", &[]).contains("Did you mean `list`?"));
         assert!(!unknown("xyzzy", &[]).contains("mean"));
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_key_is_told_with_those_there_are() {
+    fn a_missing_key_is_reported_with_those_there_are() {
         let keys = ["demo".to_owned(), "shop".to_owned()];
         assert_eq!(
             which(&keys, &words("kill")),

@@ -69,9 +69,9 @@ impl Outcome {
     }
 }
 
-/// What programs are told.
+/// What programs get.
 #[derive(Serialize)]
-struct Told<'a> {
+struct Shown<'a> {
     rollout: &'a str,
     until: &'a str,
     outcome: Outcome,
@@ -115,19 +115,19 @@ pub fn run(arguments: &WaitArguments, json: bool) -> Result<(), Failure> {
     };
     progress.end();
     let text = text(&arguments.key, seen.as_ref(), lost.as_deref());
-    let told = Told {
+    let shown = Shown {
         rollout: arguments.key.as_str(),
         until: arguments.until.as_str(),
         outcome,
         exit_code: outcome.code(),
-        waited_ms: now().as_epoch_ms().saturating_sub(began.as_epoch_ms()),
+        waited_ms: now().ms_since(began),
         text: &text,
         state: seen.as_ref().map(|rollout| &rollout.state),
     };
     if json {
-        print_raw(&serde_json::to_string(&told).unwrap_or_default())?;
+        print_raw(&serde_json::to_string(&shown).unwrap_or_default())?;
     } else {
-        print(&said(&told))?;
+        print(&said(&shown))?;
     }
     match outcome {
         Outcome::Reached => Ok(()),
@@ -182,7 +182,7 @@ fn is_reached(rollout: &Rollout, until: &Name) -> bool {
 
 /// How long is left, in milliseconds. A clock that was set back leaves no more than there was.
 pub fn left_ms(began: Instant, timeout: Duration, now: Instant) -> u64 {
-    let gone_ms = now.as_epoch_ms().saturating_sub(began.as_epoch_ms());
+    let gone_ms = now.ms_since(began);
     timeout.as_ms().saturating_sub(u64::try_from(gone_ms).unwrap_or_default())
 }
 
@@ -194,19 +194,19 @@ fn text(key: &Name, seen: Option<&Rollout>, lost: Option<&str>) -> String {
     }
 }
 
-fn said(told: &Told<'_>) -> String {
-    let until = match told.until {
+fn said(shown: &Shown<'_>) -> String {
+    let until = match shown.until {
         "completed" => "completed".to_owned(),
         "ended" => "ended".to_owned(),
         stage => format!("reached {stage}"),
     };
-    let mark = match told.outcome {
+    let mark = match shown.outcome {
         Outcome::Reached => paint(GOOD, format!("✓ {until}")),
         Outcome::RolledBack => paint(BAD, "✗ rolled back or killed"),
         Outcome::WaitingForPerson => paint(WARN, "! waits for a person"),
-        Outcome::TimedOut => paint(WARN, format!("! not {until} within {}", span(told.waited_ms))),
+        Outcome::TimedOut => paint(WARN, format!("! not {until} within {}", span(shown.waited_ms))),
     };
-    format!("{mark}  {}", told.text)
+    format!("{mark}  {}", shown.text)
 }
 
 /// What is going on, on standard error: a line that is rewritten on a terminal, else one for each change.
@@ -237,7 +237,7 @@ impl Progress {
         // What counts down is no change.
         let timeless = text.split(", until ").next().unwrap_or_default();
         if *self.last.borrow() != timeless {
-            note(&format!("{:>6}  {text}", span(now().as_epoch_ms().saturating_sub(began.as_epoch_ms()))));
+            note(&format!("{:>6}  {text}", span(now().ms_since(began))));
             timeless.clone_into(&mut self.last.borrow_mut());
         }
     }

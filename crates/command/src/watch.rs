@@ -89,7 +89,7 @@ impl Seen {
     }
 
     fn age(&self, now: Instant) -> String {
-        span(now.as_epoch_ms() - self.at.as_epoch_ms())
+        span(now.ms_since(self.at))
     }
 }
 
@@ -133,7 +133,7 @@ fn picture(seen: &Seen, is_one: bool, now: Instant, width: usize) -> Result<Stri
 
 /// A line for each change, for pipes and programs.
 fn list(mut seen: Seen, answers: &Answers, is_one: bool, json: bool) -> Result<(), Failure> {
-    let mut told = BTreeMap::new();
+    let mut shown = BTreeMap::new();
     let mut is_lost = false;
     loop {
         match (&seen.lost, is_lost) {
@@ -142,8 +142,8 @@ fn list(mut seen: Seen, answers: &Answers, is_one: bool, json: bool) -> Result<(
             _ => {}
         }
         is_lost = seen.lost.is_some();
-        let changes = changes(&seen.answer, is_one, &mut told)?;
-        for (line, raw) in changes.told {
+        let changes = changes(&seen.answer, is_one, &mut shown)?;
+        for (line, raw) in changes.shown {
             if json { print_raw(&one_line(&raw))? } else { print(&format!("{}  {line}", stamp(seen.at)))? }
         }
         for key in changes.gone.iter().filter(|_| !json) {
@@ -162,13 +162,13 @@ fn list(mut seen: Seen, answers: &Answers, is_one: bool, json: bool) -> Result<(
 
 /// What one answer tells that the one before did not.
 struct Changes {
-    /// A line for each rollout of which something else is to be told, and its JSON.
-    told: Vec<(String, String)>,
+    /// A line for each rollout of which something else is to be reported, and its JSON.
+    shown: Vec<(String, String)>,
     /// The keys of those that are there no more.
     gone: Vec<String>,
 }
 
-fn changes(answer: &Answer, is_one: bool, told: &mut BTreeMap<String, String>) -> Result<Changes, Error> {
+fn changes(answer: &Answer, is_one: bool, shown: &mut BTreeMap<String, String>) -> Result<Changes, Error> {
     let texts: Vec<String> = if is_one {
         vec![answer.text.clone()]
     } else {
@@ -178,16 +178,16 @@ fn changes(answer: &Answer, is_one: bool, told: &mut BTreeMap<String, String>) -
     let mut changed = Vec::new();
     for (rollout, text) in rollouts.iter().zip(texts) {
         let line = line(rollout);
-        if told.insert(rollout.key.to_string(), line.clone()).as_ref() != Some(&line) {
+        if shown.insert(rollout.key.to_string(), line.clone()).as_ref() != Some(&line) {
             changed.push((line, text));
         }
     }
     let gone: Vec<String> =
-        told.keys().filter(|key| !rollouts.iter().any(|rollout| rollout.key == key.as_str())).cloned().collect();
+        shown.keys().filter(|key| !rollouts.iter().any(|rollout| rollout.key == key.as_str())).cloned().collect();
     for key in &gone {
-        told.remove(key);
+        shown.remove(key);
     }
-    Ok(Changes { told: changed, gone })
+    Ok(Changes { shown: changed, gone })
 }
 
 /// What counts as a change when it differs: no times, or every second would be one.

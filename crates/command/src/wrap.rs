@@ -83,13 +83,13 @@ mod tests {
 
     #[test]
     fn a_body_hangs_beside_its_head() {
-        let told = hung(
+        let shown = hung(
             &format!("Next        {} ", paint(BAD, "!")),
             &paint(DIM, "evidence that it is more than legacy's: 57,739 of 400"),
             40,
         );
         assert_eq!(
-            plain(&told),
+            plain(&shown),
             "Next        ! evidence that it is more\n              than legacy's: 57,739 of\n              400"
         );
     }

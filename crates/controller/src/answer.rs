@@ -366,7 +366,7 @@ fn apply(
     }
     let is_changed = !applied.changes.is_empty() || !applied.removed.is_empty();
     let revision = if is_changed { applied.revision } else { state.deployment.plans };
-    let changes = applied.told.clone();
+    let changes = applied.reported.clone();
     let reply = Reply::json(200, &shapes::PlansApplied { revision, changes, dry_run: is_dry_run });
     if is_dry_run {
         return Ok(Ok(reply));

@@ -20,7 +20,7 @@ use tidegate_protocol::api::{Call, Reply};
 
 /// The version of the document.
 const VERSION: u64 = 1;
-/// Tables that are of no use elsewhere: who was told which answer, and which isolates there are.
+/// Tables that are of no use elsewhere: who was sent which answer, and which isolates there are.
 const LEFT_OUT: [&str; 2] = ["answers", "isolates"];
 /// Rows of `deployment` that are about this database, and not about what it holds.
 const OWN_NUMBERS: [&str; 2] = ["schema", "plans_published"];

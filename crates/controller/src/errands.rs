@@ -16,10 +16,11 @@ use tidegate_decide::notify;
 use tidegate_decide::probes::{ProbeResult, counter};
 use tidegate_decide::rollout::{Change, Order, Rollout};
 use tidegate_decide::schedule::Blocker;
-use tidegate_decide::verification::{self, Verification, is_all_legacy, settled};
+use tidegate_decide::verification::{self, Verification, settled};
 use tidegate_model::command::Command;
 use tidegate_model::history::EntryCause;
 use tidegate_model::live::Phase;
+use tidegate_model::plan::probe::ProbePath;
 use tidegate_model::plan::words::SecretName;
 use tidegate_model::plan::{Hook, Plan, Probe};
 use tidegate_model::variant::Variant;
@@ -45,6 +46,8 @@ enum What {
     Hook { index: usize, hook: Box<Hook>, visit: u64, id: String, event: String },
     /// What a visitor gets, after this revision.
     Outside { plan: Rc<Plan>, revision: u64, console: Option<String> },
+    /// The file of new whose `ETag` is its version.
+    Version { plan: Rc<Plan>, path: ProbePath },
 }
 
 impl Errand {
@@ -61,8 +64,14 @@ impl Errand {
             What::Outside { plan, console, .. } => {
                 errand::outside(plan, console.as_deref(), text(PUBLIC_ORIGIN).as_deref())
             }
+            What::Version { plan, path } => errand::version(plan, path),
         }
     }
+}
+
+/// The path whose `ETag` is new's version, where the plan names one.
+fn version_path(plan: &Plan) -> Option<&ProbePath> {
+    plan.upstreams.as_ref()?.new.version.as_ref()?.path()
 }
 
 impl State {
@@ -93,7 +102,7 @@ impl State {
     pub(super) fn restore_verifications(&mut self, now: Instant) {
         let is_back = |rollout: &&Rollout| {
             let live = &rollout.record.live;
-            let age_ms = now.as_epoch_ms().saturating_sub(live.since.as_epoch_ms());
+            let age_ms = now.ms_since(live.since);
             (live.killed || live.phase == Phase::RolledBack) && (0..RECENT_MS).contains(&age_ms)
         };
         let back: Vec<(Name, u64)> = self
@@ -121,6 +130,10 @@ impl State {
         for (key, plan, probe, variant) in self.due_probes(now) {
             self.deployment.metrics.get_mut(&key).probes.ask(&probe.name, variant, now);
             turn.push(Effect::Errand(Errand { key, what: What::Probe { plan, probe: Box::new(probe), variant } }));
+        }
+        for (key, plan, path) in self.due_looks(now) {
+            self.deployment.metrics.get_mut(&key).looks.ask(now);
+            turn.push(Effect::Errand(Errand { key, what: What::Version { plan, path } }));
         }
         for (key, index) in self.hooks_to_ask(now).into_iter().filter(|(_, _, at)| *at <= now).map(|own| (own.0, own.1))
         {
@@ -167,6 +180,21 @@ impl State {
         metrics.map_or(now, |metrics| metrics.probes.due_at(&probe.name, variant, now))
     }
 
+    /// The files of new whose `ETag` is its version, of rollouts of which anybody may want to know.
+    fn looked_at(&self) -> impl Iterator<Item = (&Rollout, &ProbePath)> {
+        let rollouts = self.deployment.rollouts.iter().filter(|own| own.unread.is_none() && is_watched(&own.record));
+        rollouts.filter_map(|own| Some((own, version_path(&own.plan)?)))
+    }
+
+    fn look_due_at(&self, key: &Name, now: Instant) -> Instant {
+        self.deployment.metrics.get(key).map_or(now, |metrics| metrics.looks.due_at(now))
+    }
+
+    fn due_looks(&self, now: Instant) -> Vec<(Name, Rc<Plan>, ProbePath)> {
+        let due = self.looked_at().filter(|(own, _)| self.look_due_at(&own.plan.key, now) <= now);
+        due.map(|(own, path)| (own.plan.key.clone(), Rc::clone(&own.plan), path.clone())).collect()
+    }
+
     /// The hooks that steps wait for, each with when it is asked: those before a step once nothing else blocks it.
     fn hooks_to_ask(&self, now: Instant) -> Vec<(Name, usize, Instant)> {
         let mut wanted = Vec::new();
@@ -201,7 +229,8 @@ impl State {
         let probes = self.probed().map(|(own, probe, variant)| self.probe_due_at(&own.plan.key, probe, variant, now));
         let hooks = self.hooks_to_ask(now).into_iter().map(|(_, _, at)| at);
         let verifications = self.verifications.values().map(|own| verification::wake(own, now));
-        probes.chain(hooks).chain(verifications).min()
+        let looks = self.looked_at().map(|(own, _)| self.look_due_at(&own.plan.key, now));
+        probes.chain(hooks).chain(verifications).chain(looks).min()
     }
 
     /// Looks from outside where that is due, and tells what was found where there is nothing more to wait for.
@@ -218,8 +247,12 @@ impl State {
                 Some(metrics) => settled(&metrics.series, &rollout.record, own.revision, now),
                 None => verification::Found { text: "nothing was measured".to_owned(), is_fine: None },
             };
+            let version =
+                self.deployment.metrics.get(&key).and_then(|metrics| {
+                    verification::version(&rollout.plan, &rollout.record.live, &metrics.versions, now)
+                });
             let isolates = self.isolates.back(&key, now);
-            if let Some(found) = own.conclude(isolates, figures, now) {
+            if let Some(found) = own.conclude(isolates, figures, version, now) {
                 self.verifications.remove(&key);
                 self.tell_verified(turn, &key, &found)?;
             } else if own.due_at(now) <= now && !rollout.plan.is_flag() {
@@ -244,7 +277,7 @@ impl State {
         batch.message(key, &verification::message(found, to, now));
         self.post(turn, &mut batch, addressed)?;
         turn.commit(batch)?;
-        turn.note("verified", key.as_str(), &verification::told(found));
+        turn.note("verified", key.as_str(), &verification::reported(found));
         Ok(())
     }
 
@@ -294,10 +327,18 @@ impl State {
                 }
             }
             What::Outside { revision, .. } => {
-                let is_all_legacy =
-                    self.deployment.rollouts.get(&key).is_some_and(|own| is_all_legacy(&own.record.live));
+                let Some(rollout) = self.deployment.rollouts.get(&key) else { return Ok(()) };
                 if let Some(own) = self.verifications.get_mut(&key).filter(|own| own.revision == revision) {
-                    own.see(errand::seen(&answer, is_all_legacy), now);
+                    own.see(errand::seen(&answer, &rollout.plan, &rollout.record.live), now);
+                }
+            }
+            What::Version { path, .. } => {
+                let is_its = |rollout: &Rollout| version_path(&rollout.plan) == Some(&path);
+                if self.deployment.rollouts.get(&key).is_some_and(is_its) {
+                    let metrics = self.deployment.metrics.get_mut(&key);
+                    let found = errand::version_found(&answer);
+                    metrics.looks.answer(found.as_ref().err().cloned(), now);
+                    found.into_iter().for_each(|version| metrics.versions.note(version, now));
                 }
             }
         }

@@ -1,7 +1,6 @@
 //! An evaluation judges what has come in, and a checkpoint stores what the log adds up to. What an evaluation
 //! decides is stored together with it.
 
-use super::after;
 use super::is_over;
 use super::state::State;
 use super::store::counts::Totals;
@@ -110,7 +109,7 @@ impl State {
         } else {
             return None;
         };
-        Some(own.evaluated_at.filter(|at| *at <= now).map_or(now, |at| after(at, after_ms)))
+        Some(own.evaluated_at.filter(|at| *at <= now).map_or(now, |at| at.plus_ms(after_ms)))
     }
 
     /// Evaluates all rollouts, and stores what comes of it.
@@ -134,20 +133,23 @@ impl State {
                 Err(refusal) => turn.warn("refused", key.as_str(), &refusal.to_string()),
             }
         }
-        let mut told = Batch::default();
-        let is_told = self.notify(turn, &mut told)?;
-        let is_decided =
-            has_fired || is_told || !messages.is_empty() || !changes.is_empty() || self.deployment.due(now).is_some();
+        let mut reported = Batch::default();
+        let is_reported = self.notify(turn, &mut reported)?;
+        let is_decided = has_fired
+            || is_reported
+            || !messages.is_empty()
+            || !changes.is_empty()
+            || self.deployment.due(now).is_some();
         let is_due = is_decided || self.counting.stored_at.is_none_or(|at| is_over(at, CHECKPOINT_MS, now));
         let mut batch = if is_due { self.checkpoint(turn) } else { Batch::default() };
-        batch.append(told);
+        batch.append(reported);
         for (key, message) in &messages {
             batch.message(key, message);
         }
         self.commit(turn, changes, batch)
     }
 
-    /// What people are to be told since the evaluation before.
+    /// The messages that are due since the evaluation before.
     fn messages(&self) -> Vec<(Name, Message)> {
         let of = |rollout: &Rollout| {
             let key = rollout.plan.key.clone();

@@ -89,8 +89,8 @@ pub fn set(
     batch.setting(NAME, &serde_json::to_string(&own).unwrap_or_default());
     keep(&mut batch, &reply);
     state.commit(turn, Vec::new(), batch)?;
-    let told = if own.freeze.is_empty() { "lifted".to_owned() } else { own.freeze.join("; ") };
-    turn.note("freeze", "controller", &format!("{told}, by {} ({})", own.by, own.reason));
+    let reported = if own.freeze.is_empty() { "lifted".to_owned() } else { own.freeze.join("; ") };
+    turn.note("freeze", "controller", &format!("{reported}, by {} ({})", own.by, own.reason));
     state.deployment.freeze = windows;
     Ok(Ok(reply))
 }

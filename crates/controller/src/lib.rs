@@ -271,7 +271,7 @@ fn called(state: &mut State, turn: &mut Turn<'_>, call: Call) -> Result<(), Stor
         Poll::Fresh if state.is_poll_due(turn.now) => poll(state, turn, POLL_WAIT_MS, call),
         Poll::Now => poll(state, turn, POLL_REVIVE_WAIT_MS, call),
         Poll::Texts(keys) if !keys.is_empty() => {
-            let until = after(turn.now, POLL_NEEDED_WAIT_MS);
+            let until = turn.now.plus_ms(POLL_NEEDED_WAIT_MS);
             turn.push(Effect::ReadKv(ReadKv { keys, until, purpose: Purpose::Call, call }));
         }
         Poll::None | Poll::Fresh | Poll::Texts(_) => reply(state, turn, call, &HashMap::new())?,
@@ -282,7 +282,7 @@ fn called(state: &mut State, turn: &mut Turn<'_>, call: Call) -> Result<(), Stor
 /// Reads what people may have written into KV.
 fn poll(state: &mut State, turn: &mut Turn<'_>, wait_ms: i64, call: Option<Box<Call>>) {
     state.polled_at = turn.now;
-    let until = after(turn.now, wait_ms);
+    let until = turn.now.plus_ms(wait_ms);
     let keys = plans::keys(state.deployment.rollouts.keys());
     turn.push(Effect::ReadKv(ReadKv { keys, until, purpose: Purpose::Poll(HashMap::new()), call }));
 }
@@ -325,11 +325,7 @@ fn reply(state: &mut State, turn: &mut Turn<'_>, call: Option<Box<Call>>, texts:
     state.advance(turn)
 }
 
-fn after(at: Instant, ms: i64) -> Instant {
-    Instant::from_epoch_ms(at.as_epoch_ms().saturating_add(ms))
-}
-
 /// Whether so much time has passed. A clock that was set back says nothing about how long ago that was, so it has.
 fn is_over(since: Instant, ms: i64, now: Instant) -> bool {
-    !(0..ms).contains(&(now.as_epoch_ms() - since.as_epoch_ms()))
+    !(0..ms).contains(&(now.ms_since(since)))
 }

@@ -166,7 +166,7 @@ impl Line {
             ));
         }
         let (error, since, is_configuration) = self.failing()?;
-        let is_long = now.as_epoch_ms().saturating_sub(since.as_epoch_ms()) >= FAILING_MS;
+        let is_long = now.ms_since(since) >= FAILING_MS;
         (is_configuration || is_long).then(|| {
             let waiting = match self.queue.len() {
                 1 => "1 message waits".to_owned(),
@@ -213,7 +213,7 @@ impl Outbox {
             }
             outbox.put_in_order(message);
         }
-        let since = Instant::from_epoch_ms(now.as_epoch_ms().saturating_sub(STORM_MS));
+        let since = now.minus_ms(STORM_MS);
         for (channel, target, rollout, at, folded) in stored::sent_since(storage, since)? {
             let sent = Sent { at, is_storm: folded > 1 };
             if let Some(line) = outbox.line_mut(&channel, &target) {
@@ -320,7 +320,7 @@ impl Outbox {
 
     /// The lines whose first message goes now, by their index.
     fn due(&mut self, now: Instant) -> Vec<usize> {
-        self.in_flight.retain(|(_, since)| now.as_epoch_ms().saturating_sub(since.as_epoch_ms()) < LOST_MS);
+        self.in_flight.retain(|(_, since)| now.ms_since(*since) < LOST_MS);
         let is_failing = |line: &Line| line.queue.front().is_some_and(|head| head.tries > 0);
         let flying: Vec<&Line> = self.lines.iter().filter(|line| self.is_in_flight(line)).collect();
         let mut failing = flying.iter().filter(|line| is_failing(line)).count();
@@ -347,7 +347,7 @@ impl Outbox {
 
     /// When something is due next, where nothing else happens before.
     pub fn wake(&self, now: Instant) -> Option<Instant> {
-        let lost = self.in_flight.iter().map(|(_, since)| super::after(*since, LOST_MS));
+        let lost = self.in_flight.iter().map(|(_, since)| since.plus_ms(LOST_MS));
         let resting = self.lines.iter().filter(|line| !self.is_in_flight(line));
         // What is due and has found no connection goes when one of those under way has come back.
         let ready = resting.filter_map(|line| line.ready_at(now)).filter(|at| *at > now);

@@ -27,7 +27,7 @@ use tidegate_protocol::api::{Call, Media, Reply, parameter};
 
 /// So many entries of a history make a paper, the newest.
 const ENTRIES_MAX: u64 = 1_000;
-/// Of each where all rollouts are told together.
+/// Of each where all rollouts are listed together.
 const ENTRIES_OF_ALL_MAX: u64 = 30;
 /// And so many messages to people.
 const MESSAGES_MAX: u64 = 200;
@@ -112,7 +112,7 @@ pub fn report(
             .collect()
     };
     let (minutes, measured) = (read(&fine), read(&coarse));
-    let told = told(storage, key, rollout.record.begun)?;
+    let sent = sent(storage, key, rollout.record.begun)?;
     let metrics = state.deployment.metrics.get(key);
     let users = metrics.map(|metrics| {
         let mut sample = tidegate_model::measured::Sample::default();
@@ -129,7 +129,7 @@ pub fn report(
         measured: &measured,
         minutes: &minutes,
         users: users.filter(|users| *users > 0.0),
-        told: &told,
+        sent: &sent,
         gates,
         console: state.console.as_deref(),
         now,
@@ -168,8 +168,8 @@ fn side_figures(side: &MeasuredSide) -> SideFigures {
     }
 }
 
-/// What people were told in this attempt.
-fn told(storage: &mut dyn Storage, key: &Name, since: Instant) -> Result<Vec<(Instant, String)>, StorageError> {
+/// The messages of this attempt.
+fn sent(storage: &mut dyn Storage, key: &Name, since: Instant) -> Result<Vec<(Instant, String)>, StorageError> {
     let messages = store::counts::messages(storage, key, Instant::from_epoch_ms(i64::MAX), MESSAGES_MAX)?;
     let read = |(at, text): &(Option<Instant>, String)| {
         let message: Message = serde_json::from_str(text).ok()?;
@@ -202,18 +202,18 @@ pub fn timeline(
     let ahead: Vec<Ahead<'_>> =
         plans.iter().map(|(rollout, plan)| Ahead { plan, record: Some(&rollout.record) }).collect();
     let forecasts: Vec<Forecast> = forecast(&ahead, now);
-    let mut told: Vec<(Ahead<'_>, &Forecast, Vec<Event>)> = Vec::new();
+    let mut sent: Vec<(Ahead<'_>, &Forecast, Vec<Event>)> = Vec::new();
     for (own, forecast) in ahead.iter().zip(&forecasts) {
         if only.is_some_and(|only| only.plan.key != own.plan.key) {
             continue;
         }
         let entries = if only.is_some() { ENTRIES_MAX } else { ENTRIES_OF_ALL_MAX };
         let history = history(turn.storage, &own.plan.key, entries)?;
-        told.push((*own, forecast, events(own, forecast, &history, now)));
+        sent.push((*own, forecast, events(own, forecast, &history, now)));
     }
     Ok(match parameter(&call.query, "format").as_deref() {
         None | Some("json") => {
-            let rollouts = told.iter().map(|(own, forecast, events)| {
+            let rollouts = sent.iter().map(|(own, forecast, events)| {
                 shown::rollout(own.plan, forecast, events, &outlook(own.plan, forecast, &own.plan.zone()))
             });
             let mut timeline = shown::all(rollouts.collect(), now);
@@ -224,7 +224,7 @@ pub fn timeline(
             let name = only.map_or_else(|| "Tidegate".to_owned(), |rollout| format!("Tidegate: {}", rollout.plan.key));
             let host = state.console.as_deref().and_then(|console| console.split("://").nth(1)).unwrap_or("tidegate");
             let events =
-                told.iter().flat_map(|(own, _, events)| events.iter().map(|event| (own.plan.key.as_str(), event)));
+                sent.iter().flat_map(|(own, _, events)| events.iter().map(|event| (own.plan.key.as_str(), event)));
             Ok(Reply::paper(Media::Calendar, ics::print(&name, host, events, now)))
         }
         Some("html" | "markdown") => {
@@ -233,7 +233,7 @@ pub fn timeline(
                 |own| own.plan.description.clone().unwrap_or_else(|| own.plan.key.to_string()),
             );
             let all: Vec<Dates<'_>> =
-                told.iter().map(|(own, forecast, events)| Dates { plan: own.plan, forecast, events }).collect();
+                sent.iter().map(|(own, forecast, events)| Dates { plan: own.plan, forecast, events }).collect();
             printed(call, &dates(&name, &all, now))
         }
         Some(other) => Err(Problem::malformed(format!("`format={other}`"), "`json`, `ics`, `html` or `markdown`")),

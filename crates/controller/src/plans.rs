@@ -49,7 +49,7 @@ impl State {
             return Ok(());
         };
         let hash = fnv1a64(text.as_bytes());
-        if self.written_over.is_some_and(|(known, at)| known == hash && age_ms(at, now) < STALE_MS) {
+        if self.written_over.is_some_and(|(known, at)| known == hash && now.ms_since(at) < STALE_MS) {
             return Ok(());
         }
         let set = match PlanSet::parse_by_hand(text) {
@@ -148,7 +148,7 @@ impl State {
 
     /// The same, where KV shows what it held before, once no stale read can be the reason.
     fn write_again(&mut self, after_ms: i64, now: Instant) {
-        if self.deployment.plans > 0 && age_ms(self.plans_published_at, now) >= after_ms {
+        if self.deployment.plans > 0 && now.ms_since(self.plans_published_at) >= after_ms {
             self.deployment.plans_published = 0;
         }
     }
@@ -271,8 +271,4 @@ fn key_of(rollout: &Node) -> Option<Name> {
         Some(Value::Text(key)) => key.parse().ok(),
         _ => None,
     }
-}
-
-fn age_ms(at: Instant, now: Instant) -> i64 {
-    now.as_epoch_ms().saturating_sub(at.as_epoch_ms())
 }

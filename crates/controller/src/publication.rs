@@ -5,7 +5,6 @@
 //! 3. What KV has taken is stored, so that a crash writes a state twice at the most; writing it twice does no harm.
 //! 4. A write that was given up may reach KV late, after what was written next: the state is then written again.
 
-use super::after;
 use super::state::State;
 use super::store::{Batch, StorageError};
 use super::turn::{Effect, KvTexts, KvWrite, Publication, PublicationStep, Turn, Written};
@@ -33,7 +32,7 @@ impl State {
         if keys.is_empty() {
             return self.write(turn, round);
         }
-        let until = after(turn.now, READ_MS_MAX);
+        let until = turn.now.plus_ms(READ_MS_MAX);
         turn.push(Effect::Publish(Publication { round, step: PublicationStep::Read(keys, until) }));
         Ok(true)
     }

@@ -4,7 +4,6 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::after;
 use super::evaluation::Counting;
 use super::freeze;
 use super::intake::Receipt;
@@ -28,7 +27,7 @@ use tidegate_protocol::relays::Planner;
 const POLL_SOON_MS: i64 = 2_000;
 /// What isolates find wrong with the plans makes it look so often.
 const ALARM_MS: i64 = 10_000;
-/// What is due to be told is looked for at most so often, in milliseconds.
+/// Messages that are due are looked for at most so often, in milliseconds.
 const NOTIFY_MS_MIN: i64 = 1_000;
 /// A publication that failed is tried again after this long.
 const RETRY_MS: i64 = 1_000;
@@ -203,8 +202,8 @@ impl State {
         let now = turn.now;
         let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         // Notices, digests and check-ins are found by an evaluation too, also where nothing is measured.
-        let is_to_be_told = turn.storage.keeps() && is_due(self.deployment.notify_at(now));
-        if is_due(self.evaluate_at(now)) || is_to_be_told || self.deployment.due(now).is_some() {
+        let is_to_be_reported = turn.storage.keeps() && is_due(self.deployment.notify_at(now));
+        if is_due(self.evaluate_at(now)) || is_to_be_reported || self.deployment.due(now).is_some() {
             self.evaluate(turn)?;
         }
         for _ in 0..CONSEQUENCES_MAX {
@@ -223,15 +222,16 @@ impl State {
     /// no harm.
     pub(super) fn wake_in_time(&mut self, turn: &mut Turn<'_>) {
         let now = turn.now;
-        let poll_at = after(self.polled_at, if self.is_outdated { POLL_SOON_MS } else { self.rhythm.poll_ms }).max(now);
+        let poll_at =
+            self.polled_at.plus_ms(if self.is_outdated { POLL_SOON_MS } else { self.rhythm.poll_ms }).max(now);
         // Where there is no rollout there is nothing in KV to be adopted, but plans at the beginning.
         let is_idle =
             self.deployment.rollouts.iter().next().is_none() && self.polled_at.as_epoch_ms() > 0 && !self.is_outdated;
-        let publish_at = self.has_unpublished().then(|| after(now, RETRY_MS));
+        let publish_at = self.has_unpublished().then(|| now.plus_ms(RETRY_MS));
         let evaluate_at = self.evaluate_at(now).map(|at| at.max(now));
         let due_at = self.deployment.wake(now);
         let notify_at = self.deployment.notify_at(now).filter(|_| turn.storage.keeps());
-        let notify_at = notify_at.map(|at| at.max(after(now, NOTIFY_MS_MIN)));
+        let notify_at = notify_at.map(|at| at.max(now.plus_ms(NOTIFY_MS_MIN)));
         let send_at = self.outbox.wake(now);
         let own = [publish_at, due_at, evaluate_at, self.ask_at(now), self.errands_at(now), notify_at, send_at];
         let wake_at = own.into_iter().chain([(!is_idle).then_some(poll_at)]).flatten().min();
@@ -255,12 +255,12 @@ impl State {
 
     /// Whether somebody who wants to know what KV says is not content with the last poll.
     pub fn is_poll_due(&self, now: Instant) -> bool {
-        now.as_epoch_ms() - self.polled_at.as_epoch_ms() >= self.rhythm.poll_fresh_ms
+        now.ms_since(self.polled_at) >= self.rhythm.poll_fresh_ms
     }
 
     /// Memory only grows: what was counted long ago is loaded shorter than it is counted.
     pub fn is_old(&self, now: Instant) -> bool {
-        now.as_epoch_ms() - self.loaded_at.as_epoch_ms() > LOADED_MS_MAX
+        now.ms_since(self.loaded_at) > LOADED_MS_MAX
     }
 
     /// Takes in what a poll has found in KV.
@@ -373,7 +373,7 @@ impl State {
 
     /// Whether an isolate has found something wrong with the plans in KV, which is looked at now and then.
     fn is_alarmed(&mut self, flush: &Flush, now: Instant) -> bool {
-        let is_due = |at: Instant| now.as_epoch_ms().saturating_sub(at.as_epoch_ms()) >= ALARM_MS;
+        let is_due = |at: Instant| now.ms_since(at) >= ALARM_MS;
         let is_alarmed =
             flush.faults.iter().any(|(subject, _)| subject == "plans") && self.alarmed_at.is_none_or(is_due);
         if is_alarmed {
@@ -382,7 +382,7 @@ impl State {
         is_alarmed
     }
 
-    /// Whether nothing is due, a flush has told nothing that changes anything, and the controller wakes in
+    /// Whether nothing is due, no flush has brought anything that changes anything, and the controller wakes in
     /// time for what it counted.
     pub fn is_quiet(&self, flush: &Flush, now: Instant) -> bool {
         let brings_news = self.is_outdated || !flush.texts.is_empty() || !flush.kills.is_empty();

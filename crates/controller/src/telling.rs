@@ -1,4 +1,4 @@
-//! What isolates and relays are told: the states that are newer than what they know, the plans, and which relays there
+//! What isolates and relays are sent: the states that are newer than what they know, the plans, and which relays there
 //! are. In answers to all of them, and unasked to relays where something changes.
 
 use super::intake::Receipt;
@@ -41,7 +41,7 @@ impl State {
 
     /// What an isolate is answered, or a relay.
     pub fn answer(&mut self, flush: &Flush, receipt: Option<Receipt>, now: Instant) -> Answer {
-        let is_told = |key: &str| flush.texts.iter().any(|(told, _)| told == key);
+        let is_reported = |key: &str| flush.texts.iter().any(|(reported, _)| reported == key);
         let all = || self.deployment.rollouts.iter();
         let tell = |rollout: &Rollout| update(rollout, now);
         let revisions = all().map(|rollout| (rollout.plan.key.as_str(), rollout.record.live.revision));
@@ -57,11 +57,11 @@ impl State {
             None => all().map(tell).collect(),
             Some(_) if is_whole => all().map(tell).collect(),
             Some(_) if flush.relay.is_some() => {
-                all().filter(|rollout| is_told(rollout.plan.key.as_str())).map(tell).collect()
+                all().filter(|rollout| is_reported(rollout.plan.key.as_str())).map(tell).collect()
             }
             Some(known) => {
                 let is_news =
-                    |key: &str, known: u64, rollout: &Rollout| known < rollout.record.live.revision || is_told(key);
+                    |key: &str, known: u64, rollout: &Rollout| known < rollout.record.live.revision || is_reported(key);
                 let found = |(key, known): &(String, u64)| {
                     self.deployment.rollouts.get(&key.parse().ok()?).filter(|rollout| is_news(key, *known, rollout))
                 };
@@ -96,7 +96,7 @@ impl State {
     }
 }
 
-/// The state of a rollout as isolates are told it.
+/// The state of a rollout as isolates get it.
 fn update(rollout: &Rollout, now: Instant) -> RolloutUpdate {
     RolloutUpdate {
         key: rollout.plan.key.to_string(),

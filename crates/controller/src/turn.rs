@@ -101,7 +101,7 @@ pub enum Delivery {
 
 impl Delivery {
     /// The outcome as the API has it, and what went wrong.
-    pub fn told(&self) -> (&'static str, Option<&str>) {
+    pub fn reported(&self) -> (&'static str, Option<&str>) {
         match self {
             Self::Sent { .. } => ("sent", None),
             Self::Nothing => ("nothing", None),

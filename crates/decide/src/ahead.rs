@@ -71,10 +71,10 @@ mod tests {
         let now = Instant::from_epoch_ms(1_780_000_000_000);
         let changed = rollout.change(Order::new(command, "ana", "why".into()), now).unwrap().rollout;
         let ahead = deployment.ahead(&changed, now);
-        let told = |step: &Step| {
+        let reported = |step: &Step| {
             format!("{}: {} {} %, {}", step.command, step.state.stage, step.state.percentage, step.state.phase)
         };
-        (ahead.steps.iter().map(told).collect(), ahead.outlook.blocked.iter().map(|own| own.code()).collect())
+        (ahead.steps.iter().map(reported).collect(), ahead.outlook.blocked.iter().map(|own| own.code()).collect())
     }
 
     const FREE: &str = r#"{"name":"a","percentage":0,"hold":"1s"},{"name":"b","percentage":100,"hold":"1s"}"#;

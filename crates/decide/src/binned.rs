@@ -61,7 +61,7 @@ pub struct BinnedComparison {
     /// The hour under way.
     hour: SideBins,
     hour_start: f64,
-    /// What the hours before told of both sides, and of new.
+    /// What the hours before reported both sides, and of new.
     hours: [Spread; 2],
     /// What φ, the margin and β were when they were last made.
     now: Corrections,

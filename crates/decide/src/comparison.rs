@@ -59,7 +59,7 @@ pub struct Comparison {
     hour: SideSlices,
     /// The minute in which that hour began.
     hour_start: f64,
-    /// What the hours before told, of legacy and of new.
+    /// What the hours before say, of legacy and of new.
     hours: [Spread; 2],
 }
 
@@ -116,7 +116,7 @@ impl Comparison {
         self.hour.merge(window);
     }
 
-    /// What all hours told, with the one under way.
+    /// What all hours say, with the one under way.
     fn all_hours(&self) -> [Spread; 2] {
         let [legacy, new] = self.hours;
         [legacy.plus(self.hour.legacy.spread()), new.plus(self.hour.new.spread())]

@@ -38,7 +38,7 @@ pub enum Mode {
     Unknown,
     /// Draft, waiting for another rollout, or rolled back to 0 %.
     Inactive,
-    /// Subjects are told apart.
+    /// Subjects are distinguished.
     Active,
     /// Everybody is on new.
     Completed,

@@ -6,18 +6,20 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
+use super::broke;
 use super::hooks::Hooks;
 use super::judge::term::Manner;
 use super::judge::{Evaluation, Verdict};
-use super::metrics::MetricsOfAll;
+use super::metrics::{MetricsOfAll, RolloutMetrics};
 use super::offers::{Offers, offers};
+use super::problems;
 use super::rollout::{Change, Order, Rollout};
 use super::schedule::{Facts, Outlook, failing_gates, outlook};
 use super::transition::Refusal;
 use tidegate_model::calendar::Window;
 use tidegate_model::command::Command;
 use tidegate_model::history::EntryCause;
-use tidegate_model::plan::Plan;
+use tidegate_model::plan::{Plan, ProblemKind, Response};
 use tidegate_model::record::Record;
 use tidegate_model::{Instant, Name};
 
@@ -117,7 +119,7 @@ impl Deployment {
             evaluation.map_or_else(Vec::new, |evaluation| evaluation.gates.iter().map(|gate| gate.verdict).collect());
         let unfair = evaluation
             .and_then(|evaluation| evaluation.sample_ratio.as_ref())
-            .filter(|ratio| ratio.verdict == Verdict::Fail)
+            .filter(|ratio| ratio.verdict == Verdict::Fail && rollout.plan.response(ProblemKind::Srm) == Response::Hold)
             .map(|ratio| ratio.text.clone());
         let metrics = self.metrics.get(&rollout.plan.key).filter(|_| !rollout.plan.hooks.is_empty());
         let hooks = match metrics {
@@ -125,7 +127,10 @@ impl Deployment {
             Some(metrics) => metrics.hooks.open(&rollout.plan, &rollout.record),
             None => Hooks::default().open(&rollout.plan, &rollout.record),
         };
-        Facts { awaited, gates, unfair, hooks }
+        let held = evaluation.map_or(&[][..], |evaluation| &evaluation.problems).iter();
+        let held = held.filter(|own| own.then == Response::Hold && own.kind != ProblemKind::Srm);
+        let held = held.map(|own| (own.kind, own.text.clone())).collect();
+        Facts { awaited, gates, unfair, held, hooks }
     }
 
     /// What becomes of a rollout under a person's order. Nobody completes a rollout whose gates fail, unless they
@@ -135,6 +140,10 @@ impl Deployment {
     /// With the reason, when the command is refused.
     pub fn change(&self, rollout: &Rollout, order: Order, now: Instant) -> Result<Change, Refusal> {
         let completes = order.command == Command::Complete(None);
+        let order = match self.metrics.get(&rollout.plan.key) {
+            Some(metrics) => with_what_broke(order, rollout, metrics, now),
+            None => order,
+        };
         let mut change = match self.in_force(rollout) {
             Cow::Borrowed(_) => rollout.change(order, now)?,
             Cow::Owned(plan) => Rollout { plan: Rc::new(plan), ..rollout.clone() }.change(order, now)?,
@@ -182,7 +191,10 @@ impl Deployment {
             let metrics = self.metrics.get_mut(key);
             metrics.manner = self.manner;
             let evaluation = metrics.evaluate(&rollout.plan, &rollout.record, faults(key), now);
-            let order = evaluation.order().cloned().or_else(|| rollout.deployed(&metrics.versions, now));
+            let order = evaluation.order().cloned();
+            let asked = problems::look(rollout, metrics, faults(key), order.is_none(), now);
+            let order = order.or(asked).map(|order| with_what_broke(order, rollout, metrics, now));
+            let order = order.or_else(|| rollout.deployed(&metrics.versions, now));
             orders.extend(order.map(|order| (key.clone(), order)));
             metrics.note_evidence(&rollout.plan, &rollout.record, now);
         }
@@ -223,6 +235,15 @@ impl Deployment {
     fn readable(&self) -> impl Iterator<Item = &Rollout> {
         self.rollouts.iter().filter(|rollout| rollout.unread.is_none())
     }
+}
+
+/// An order that takes something back, with what broke.
+fn with_what_broke(order: Order, rollout: &Rollout, metrics: &RolloutMetrics, now: Instant) -> Order {
+    let takes_back = matches!(order.command, Command::Rollback(_) | Command::Kill(_))
+        || order.cause != EntryCause::Operator && matches!(order.command, Command::Set(_) | Command::Pause);
+    let is_known = order.broke.is_some() || rollout.unread.is_some() || !takes_back;
+    let broke = if is_known { order.broke } else { broke::of(&rollout.plan, &rollout.record, &metrics.series, now) };
+    Order { broke, ..order }
 }
 
 /// What the schedule has found.

@@ -84,7 +84,7 @@ mod tests {
     use super::*;
     use tidegate_model::plan::set::read_rollout;
 
-    fn told(more: &str, rescue: &str) -> Vec<&'static str> {
+    fn reported(more: &str, rescue: &str) -> Vec<&'static str> {
         let text = format!(
             r#"{{"key":"shop","routes":["/*"],"upstreams":{{"legacy":"https://a.example.com","new":"https://b.example.com","rescue":{rescue}}},"identity":{{"from":["header:x-user-id"]}},{more}"stage":[{{"name":"full","percentage":100,"hold":"1h"}}]}}"#
         );
@@ -93,9 +93,9 @@ mod tests {
 
     #[test]
     fn rescue_and_skew_end_only_where_the_plan_says_so() {
-        assert_eq!(told(r#""defaults":"none","#, "true"), Vec::<&str>::new());
-        assert_eq!(told(r#""defaults":"none","#, "\"until_completed\""), ["rescue", "skew"]);
-        assert_eq!(told(r#""defaults":"none","holdout":"5%","#, "false"), ["holdout"]);
-        assert_eq!(told("", "true"), ["comparisons"], "the built-in guardrails compare with legacy");
+        assert_eq!(reported(r#""defaults":"none","#, "true"), Vec::<&str>::new());
+        assert_eq!(reported(r#""defaults":"none","#, "\"until_completed\""), ["rescue", "skew"]);
+        assert_eq!(reported(r#""defaults":"none","holdout":"5%","#, "false"), ["holdout"]);
+        assert_eq!(reported("", "true"), ["comparisons"], "the built-in guardrails compare with legacy");
     }
 }

@@ -3,11 +3,13 @@
 //! command and the console only lay them out.
 
 mod before;
+mod broke;
 mod condition;
 mod rollout;
 mod standing;
 
 pub use before::known_before;
+pub use broke::broke;
 pub use condition::{condition, metric, readable, spelled};
 pub use rollout::{assignment, done, held_list, kill_reach, state, step};
 
@@ -61,9 +63,11 @@ fn with_figures(why: String, cause: Option<&EntryCause>, measured: &[Figure]) ->
     format!("{why}: {}", figures.join("; "))
 }
 
-/// The figures that decided, as sentences.
+/// The figures that decided, and what broke, as sentences.
 pub fn figures(entry: &Entry) -> Vec<String> {
-    if entry.measured.is_empty() { entry.figures.clone() } else { entry.measured.iter().map(figure).collect() }
+    let decided =
+        if entry.measured.is_empty() { entry.figures.clone() } else { entry.measured.iter().map(figure).collect() };
+    decided.into_iter().chain(entry.broke.iter().flat_map(broke)).collect()
 }
 
 fn because(command: &Command, cause: Option<&EntryCause>, reason: &str) -> String {
@@ -71,11 +75,16 @@ fn because(command: &Command, cause: Option<&EntryCause>, reason: &str) -> Strin
         // Whoever gives a reason says it better, and entries of before have nothing else.
         _ if !reason.is_empty() => reason.to_owned(),
         Some(EntryCause::Guardrail { condition, .. }) => format!("the guardrail `{condition}` came true"),
+        Some(EntryCause::Served { header }) if header.contains(' ') => format!("the `{header}` says so"),
         Some(EntryCause::Served { header }) => format!("its answers say so in `{header}`"),
         Some(EntryCause::Kv { key, text, found }) => kv(key, text.as_deref(), *found),
         Some(EntryCause::Schedule { stage, hold, after }) => {
             scheduled(command, stage.as_deref(), hold.as_deref(), &after.join(", "))
         }
+        Some(EntryCause::Problem { problem, found }) if found.is_empty() => {
+            format!("the problem `{problem}` was found")
+        }
+        Some(EntryCause::Problem { problem, found }) => format!("the problem `{problem}` was found: {found}"),
         Some(EntryCause::Hook { hook, said }) if said.is_empty() => format!("the hook `{hook}` says stop"),
         Some(EntryCause::Hook { hook, said }) => format!("the hook `{hook}` says stop: {said}"),
         _ if matches!(command, Command::Apply { .. }) => "a plan was applied".to_owned(),
@@ -98,7 +107,7 @@ fn kv(key: &str, text: Option<&str>, found: KvFound) -> String {
 
 fn scheduled(command: &Command, stage: Option<&str>, hold: Option<&str>, after: &str) -> String {
     match (command, stage, hold) {
-        (Command::Start, ..) => "the plan's start time has come, and its checklist is approved".to_owned(),
+        (Command::Start, ..) => "the plan's start has come, and its checklist is approved".to_owned(),
         (Command::Release, ..) => format!("the rollouts before it have ended: {after}"),
         (Command::Wait, ..) => format!("a rollout before it runs again: {after}"),
         (_, Some(stage), Some(hold)) => format!("bake time of {stage} ({hold}) over, all gates passed"),
@@ -267,6 +276,19 @@ pub fn acts(then: &str) -> String {
         "alert" => "alerts".to_owned(),
         share => format!("goes to {} %", share.trim_end_matches('%')),
     }
+}
+
+/// What a guardrail would have done that only observes.
+pub fn would_have(then: &str) -> String {
+    let what = match then {
+        "off" => "killed it".to_owned(),
+        "rollback" => "rolled back".to_owned(),
+        "previous" => "gone back a stage".to_owned(),
+        "pause" => "paused it".to_owned(),
+        "alert" => "alerted".to_owned(),
+        share => format!("gone to {} %", share.trim_end_matches('%')),
+    };
+    format!("would have {what}")
 }
 
 /// Why there is no figure.

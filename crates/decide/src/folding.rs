@@ -36,7 +36,7 @@ pub fn fold(parts: &[Part]) -> Option<Notification> {
     let (headline, why) = if is_one {
         (format!("{} ({count} messages since {since})", lead.headline), lead.why.clone())
     } else {
-        let ask = if action.is_some() { "Somebody has to look." } else { "Nobody has to do anything." };
+        let ask = if action.is_some() { "Needs attention." } else { "No action needed." };
         (
             format!("{} rollouts within {}: {}. {ask}", rollouts.len(), within(first.at, last.at), tally(parts)),
             format!("{count} messages came at once; the gravest: {}", lead.headline),
@@ -112,8 +112,8 @@ fn tally(parts: &[Part]) -> String {
         }
     }
     kinds.sort_by(|(a, ..), (b, ..)| b.cmp(a));
-    let told: Vec<String> = kinds.iter().map(|(_, did, keys)| format!("{} {did}", keys.len())).collect();
-    told.join(", ")
+    let reported: Vec<String> = kinds.iter().map(|(_, did, keys)| format!("{} {did}", keys.len())).collect();
+    reported.join(", ")
 }
 
 /// What has happened to a rollout, after a number of them.
@@ -196,7 +196,7 @@ fn clock(at: Instant) -> String {
 
 /// How much time lies between two moments, for people.
 fn within(first: Instant, last: Instant) -> String {
-    let seconds = last.as_epoch_ms().saturating_sub(first.as_epoch_ms()).max(0) / 1_000;
+    let seconds = last.ms_since(first).max(0) / 1_000;
     match seconds {
         0..=1 => "a second".to_owned(),
         2..=119 => format!("{seconds} s"),
@@ -249,7 +249,7 @@ mod tests {
             .map(|index| part(&format!("r{index}"), NotificationKind::Rollback, 0, &format!("Rolled back r{index}")))
             .collect();
         let folded = fold(&parts).unwrap();
-        assert_eq!(folded.headline, "40 rollouts within a second: 40 rolled back. Nobody has to do anything.");
+        assert_eq!(folded.headline, "40 rollouts within a second: 40 rolled back. No action needed.");
         assert_eq!(folded.figures.len(), LINES_MAX + 1);
         assert_eq!(folded.figures.last().unwrap(), "and 10 earlier ones");
     }

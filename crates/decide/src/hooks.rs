@@ -120,7 +120,7 @@ impl Hooks {
         let Some(state) = self.state(index, record) else { return now };
         match (state.asked_at, state.next_at) {
             // A clock that was set back says nothing.
-            (Some(asked), _) if asked <= now => later(asked, UNANSWERED_MS),
+            (Some(asked), _) if asked <= now => asked.plus_ms(UNANSWERED_MS),
             (_, next) => next.unwrap_or(now),
         }
     }
@@ -153,13 +153,9 @@ impl Hooks {
                 pause_ms
             }
         };
-        state.next_at = Some(later(now, pause_ms));
+        state.next_at = Some(now.plus_ms(pause_ms));
         before != (state.answer.clone(), state.error.as_ref().map(|(_, why)| why.clone()))
     }
-}
-
-fn later(at: Instant, ms: i64) -> Instant {
-    Instant::from_epoch_ms(at.as_epoch_ms().saturating_add(ms))
 }
 
 /// What is wrong with the hooks of a plan that are to be asked now.

@@ -14,7 +14,7 @@ use super::rollout::Noticed;
 use super::series::{FRUGALITY_MAX, Series, minute_of};
 use super::signals::Signals;
 use super::sources::{self, Sources};
-use super::versions::Versions;
+use super::versions::{Looks, Versions};
 use super::{hooks, probes};
 use tidegate_model::measured::{SlicedCounts, Window};
 use tidegate_model::plan::Plan;
@@ -37,6 +37,8 @@ pub struct RolloutMetrics {
     pub sources: Sources,
     /// Which versions of new answer.
     pub versions: Versions,
+    /// The looks at the file whose `ETag` says so.
+    pub looks: Looks,
     /// What was last seen of the plan's probes.
     pub probes: Probes,
     /// What the plan's hooks have said.
@@ -119,6 +121,7 @@ impl RolloutMetrics {
         let mut faults = sources::faults(plan, &self.sources, &self.signals, now);
         faults.extend(probes::faults(plan, &self.probes));
         faults.extend(hooks::faults(plan, record, &self.hooks));
+        faults.extend(self.looks.fault());
         faults
     }
 

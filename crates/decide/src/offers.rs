@@ -112,7 +112,7 @@ fn obstacles(plan: &Plan, record: &Record, command: &Command, now: Instant) -> (
             return (refusals, (is_refused && needs_only_time).then_some(at));
         };
         match (&refusal, refusal.until()) {
-            // What else is in the way is told with it.
+            // What else is in the way is reported with it.
             (Refusal::Checklist(of, items), _) => {
                 needs_only_time = false;
                 // As if as many people as any item may ask for had ticked each.
@@ -155,7 +155,7 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn told(plan: &Plan, record: &Record, now: &str) -> Vec<String> {
+    fn reported(plan: &Plan, record: &Record, now: &str) -> Vec<String> {
         let offers = offers(plan, record, None, |_| true, at(now));
         let line = |own: &NotNow| {
             format!(
@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn a_draft_tells_all_that_keeps_it_from_starting_and_until_when() {
-        let draft = |plan: &Plan, now: &str| told(plan, &Record::draft(plan, at(now)), now);
+        let draft = |plan: &Plan, now: &str| reported(plan, &Record::draft(plan, at(now)), now);
         assert_eq!(draft(&plan(""), SATURDAY), Vec::<String>::new());
         let frozen = plan(r#""freeze":["Fri 17:00-Mon 08:00 UTC"],"#);
         assert_eq!(draft(&frozen, SATURDAY), ["start: change freeze, until 2026-11-30T08:00:00Z"]);
@@ -201,7 +201,7 @@ mod tests {
         let names: Vec<&str> = all.not_now.iter().map(|own| own.command).collect();
         assert_eq!(names, ["start", "advance", "resume", "revive", "complete"]);
         assert_eq!(
-            told(&plan, &running, SATURDAY),
+            reported(&plan, &running, SATURDAY),
             ["advance: not approved yet: Tested", "complete: not approved yet: Tested (or confirmed)"]
         );
         assert!(all.now.contains(&"approve") && all.now.contains(&"kill"));
@@ -213,14 +213,14 @@ mod tests {
         let running = after(&plan, &Record::draft(&plan, at(SATURDAY)), &Command::Start, SATURDAY);
         let back = after(&plan, &running, &Command::Rollback(Target::Off), SATURDAY);
         assert_eq!(
-            told(&plan, &back, SATURDAY),
+            reported(&plan, &back, SATURDAY),
             ["resume: not approved yet: Cause found", "complete: not approved yet: Cause found (or confirmed)"]
         );
         let mended = after(&plan, &back, &Command::Approve("Cause found".into()), SATURDAY);
-        assert_eq!(told(&plan, &mended, SATURDAY), ["complete: the rollout is rolled back (or confirmed)"]);
+        assert_eq!(reported(&plan, &mended, SATURDAY), ["complete: the rollout is rolled back (or confirmed)"]);
         let killed = after(&plan, &running, &Command::Kill(Cause::Command), SATURDAY);
         assert_eq!(
-            told(&plan, &killed, SATURDAY),
+            reported(&plan, &killed, SATURDAY),
             ["advance: the rollout is killed", "complete: the rollout is killed"]
         );
     }

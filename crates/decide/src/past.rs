@@ -177,7 +177,7 @@ impl Past {
         self.hours
     }
 
-    /// How much of what bins differed by stays, from 0 to 1; 0 where that cannot be told yet.
+    /// How much of what bins differed by stays, from 0 to 1; 0 where that cannot be reported yet.
     #[must_use]
     pub fn worth(&self) -> f64 {
         let rho = self.correlation();
@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn a_release_is_told_what_the_past_is_worth_and_how_lucky_its_cohort_is() {
+    fn a_release_shows_what_the_past_is_worth_and_how_lucky_its_cohort_is() {
         let past = past(24, |bin, _| if bin < 100 { 2.0 } else { 0.2 });
         let unlucky = past.outlook(0.05, 0.01).unwrap();
         assert!((unlucky.cohort - 5.0).abs() < 0.6 && (unlucky.hours - 22.0).abs() < 2.0, "{unlucky:?}");

@@ -20,7 +20,7 @@ const UNANSWERED_MS: i64 = 30_000;
 const FRESH_ROUNDS: i64 = 3;
 /// And for so long at the least, in milliseconds.
 const FRESH_MS_MIN: i64 = 120_000;
-/// So many failures in a row are a fault, of which people are told.
+/// So many failures in a row are a fault, of which people are reported.
 const FAILURES_MIN: u32 = 3;
 
 /// What is known of the probes of one rollout.
@@ -73,7 +73,7 @@ impl Probes {
         let Some(state) = self.get(name, variant) else { return now };
         match (state.asked_at, state.next_at) {
             // A clock that was set back says nothing.
-            (Some(asked), _) if asked <= now => later(asked, UNANSWERED_MS),
+            (Some(asked), _) if asked <= now => asked.plus_ms(UNANSWERED_MS),
             (_, next) => next.unwrap_or(now),
         }
     }
@@ -88,7 +88,7 @@ impl Probes {
         let state = self.get_mut(&probe.name, variant);
         let asked_at = state.asked_at.take().unwrap_or(result.at);
         let every_ms = i64::try_from(probe.every.as_ms()).unwrap_or(i64::MAX);
-        state.next_at = Some(later(asked_at, every_ms).max(result.at));
+        state.next_at = Some(asked_at.plus_ms(every_ms).max(result.at));
         if result.failure.is_some() {
             state.failures = state.failures.saturating_add(1);
             state.failing_since.get_or_insert(result.at);
@@ -106,10 +106,6 @@ impl Probes {
     }
 }
 
-fn later(at: Instant, ms: i64) -> Instant {
-    Instant::from_epoch_ms(at.as_epoch_ms().saturating_add(ms))
-}
-
 /// The share of a probe's rounds since a moment that passed, and how many there were.
 ///
 /// # Errors
@@ -123,7 +119,7 @@ pub fn share(
 ) -> Result<(f64, f64), Missing> {
     let made = counter(&probe.name, variant, false);
     let Some((last_at, _)) = signals.last(&made) else { return Err(Missing::NothingYet) };
-    let age_ms = now.as_epoch_ms().saturating_sub(last_at.as_epoch_ms());
+    let age_ms = now.ms_since(last_at);
     if age_ms > fresh_ms(probe.every) {
         return Err(Missing::Stale { age_ms });
     }

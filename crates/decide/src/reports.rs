@@ -129,7 +129,7 @@ mod tests {
         "stage":[{"name":"half","percentage":50,"hold":"1h","gates":["signal.p1 = 0 over stage","reporters.order >= 5 over stage","event.order > 1% over stage","timing.tti.p75 < 2s"]},{"name":"full","percentage":100,"hold":"1h"}],
         "guardrail":[{"when":"js_error_rate > legacy","then":"rollback"},{"when":"errors > 5 and lcp.p75 > 4s","then":"alert"}]}"#;
 
-    fn told(all: &[Reported]) -> Vec<String> {
+    fn texts(all: &[Reported]) -> Vec<String> {
         all.iter().map(Reported::to_string).collect()
     }
 
@@ -137,8 +137,8 @@ mod tests {
     fn each_thing_is_named_once_and_no_more_once_somebody_reports_it() {
         let plan = read_rollout(PLAN).unwrap_or_else(|faults| panic!("{faults:?}"));
         let all = ["event.order", "timing.tti", "JavaScript errors", "lcp", "signal.p1"];
-        assert_eq!(told(&relied_on(&plan)), all);
-        assert_eq!(told(&never_reported(&plan, None)), all);
+        assert_eq!(texts(&relied_on(&plan)), all);
+        assert_eq!(texts(&never_reported(&plan, None)), all);
         let now = Instant::from_epoch_ms(1_800_000_000_000);
         let mut metrics = RolloutMetrics::default();
         metrics.signals.report("p1", 0.0, now);
@@ -153,6 +153,6 @@ mod tests {
             sketch.add(100, 1);
         }
         metrics.count(window, &SlicedCounts::default(), now);
-        assert_eq!(told(&never_reported(&plan, Some(&metrics))), ["JavaScript errors", "lcp"]);
+        assert_eq!(texts(&never_reported(&plan, Some(&metrics))), ["JavaScript errors", "lcp"]);
     }
 }

@@ -12,6 +12,7 @@ use super::reconcile::controller::{Echo, KvObservation, sight};
 use super::reconcile::isolate::ECHO_MS;
 use super::transition::{KV, Refusal, transition};
 use super::versions::Versions;
+use tidegate_model::broke::Broke;
 use tidegate_model::command::{Cause, Command, Target};
 use tidegate_model::figure::Figure;
 use tidegate_model::history::{Entry, EntryCause, FIRST, KvFound};
@@ -42,7 +43,7 @@ pub struct Rollout {
     pub key_gone_at: Option<Instant>,
     /// What is wrong with its `stage/KEY`.
     pub fault: Option<Noticed>,
-    /// Why what is stored of it cannot be read. Its plan is then what could be told of it, on which nobody
+    /// Why what is stored of it cannot be read. Its plan is then what could be reported it, on which nobody
     /// acts: it is held where it is, and only taken back or killed.
     pub unread: Option<Noticed>,
 }
@@ -71,17 +72,19 @@ pub struct Order {
     pub reason: String,
     /// The figures that decided.
     pub measured: Vec<Figure>,
+    /// What broke, of what takes something back.
+    pub broke: Option<Broke>,
 }
 
 impl Order {
     /// What a person asks for.
     pub fn new(command: Command, actor: impl Into<String>, reason: String) -> Self {
-        Self { command, actor: actor.into(), cause: EntryCause::Operator, reason, measured: Vec::new() }
+        Self { command, actor: actor.into(), cause: EntryCause::Operator, reason, measured: Vec::new(), broke: None }
     }
 
     /// What the controller asks for itself, because of this.
     pub fn caused(command: Command, actor: &str, cause: EntryCause, measured: Vec<Figure>) -> Self {
-        Self { command, actor: actor.to_owned(), cause, reason: String::new(), measured }
+        Self { command, actor: actor.to_owned(), cause, reason: String::new(), measured, broke: None }
     }
 
     /// What a KV key asks for, in which this was found.
@@ -153,6 +156,7 @@ impl Rollout {
             figures: Vec::new(),
             // Their sentences are made of them again.
             measured: order.measured.into_iter().map(|figure| Figure { text: String::new(), ..figure }).collect(),
+            broke: order.broke,
             state: rollout.record.live.clone(),
             previous: self.hash.clone(),
         };
@@ -165,11 +169,11 @@ impl Rollout {
     pub fn deployed(&self, versions: &Versions, now: Instant) -> Option<Order> {
         let source = self.plan.upstreams.as_ref()?.new.version.as_ref()?;
         let version = versions.settled(self.record.live.version.as_ref(), now)?;
-        let cause = EntryCause::Served { header: source.header.clone() };
+        let cause = EntryCause::Served { header: source.header().map_or_else(|| source.to_string(), str::to_owned) };
         Some(Order::caused(Command::Deployed(version.clone()), SCHEDULE, cause, Vec::new()))
     }
 
-    /// Whether a command needs no more than what can be told of a rollout whose plan cannot be read.
+    /// Whether a command needs no more than what can be read of a rollout whose plan cannot be read.
     pub fn allows(&self, command: &Command) -> bool {
         let needs_no_plan = || {
             matches!(
@@ -216,7 +220,7 @@ impl Rollout {
     /// Takes note that KV shows an older state, or none. Within the time that a read may be stale that
     /// means nothing; after it somebody took the key away, or a write came late: it is written again.
     pub fn note_missing(&mut self, now: Instant) {
-        if now.as_epoch_ms().saturating_sub(self.published_at.as_epoch_ms()) >= ECHO_MS {
+        if now.ms_since(self.published_at) >= ECHO_MS {
             self.published = 0;
         }
     }
@@ -253,7 +257,7 @@ impl Rollout {
             ),
             KvObservation::Garbage(error) => format!("{error}; the last good state stays"),
         };
-        if self.fault.as_ref().is_none_or(|told| told.message != message) {
+        if self.fault.as_ref().is_none_or(|reported| reported.message != message) {
             self.fault = Some(Noticed { subject, message, at: now });
         }
         None
@@ -262,7 +266,7 @@ impl Rollout {
     /// What an isolate's word that it saw this kill key asks for. Isolates look at KV some seconds
     /// apart: just after a kill has ended, what they saw is the key that is gone.
     pub fn hear_of_kill_key(&mut self, key: &str, now: Instant) -> Option<Order> {
-        let is_echo = self.key_gone_at.is_some_and(|at| now.as_epoch_ms().saturating_sub(at.as_epoch_ms()) < ECHO_MS);
+        let is_echo = self.key_gone_at.is_some_and(|at| now.ms_since(at) < ECHO_MS);
         if is_echo { None } else { self.see_kill_key(Some(key.to_owned()), now) }
     }
 
@@ -281,7 +285,7 @@ impl Rollout {
             (None, None) => None,
             (None, Some(known)) => {
                 let since = *self.key_absent_since.get_or_insert(now);
-                let is_gone = now.as_epoch_ms().saturating_sub(since.as_epoch_ms()) >= ECHO_MS;
+                let is_gone = now.ms_since(since) >= ECHO_MS;
                 let key = known.clone();
                 if is_gone { order(Command::Revive(Cause::Key(key.clone())), key, KvFound::Gone) } else { None }
             }

@@ -10,7 +10,7 @@ use super::judge::Verdict;
 use tidegate_model::calendar::first_moment;
 use tidegate_model::command::Command;
 use tidegate_model::live::Phase;
-use tidegate_model::plan::{Advance, Plan, Stage};
+use tidegate_model::plan::{Advance, Plan, ProblemKind, Stage, Start};
 use tidegate_model::record::Record;
 use tidegate_model::{Duration, Instant, Name, Percentage};
 
@@ -23,6 +23,8 @@ pub struct Facts {
     pub gates: Vec<Verdict>,
     /// Why the sides cannot be compared, where the deal was shown to be unfair.
     pub unfair: Option<String>,
+    /// The problems because of which no stage is left, and how each shows.
+    pub held: Vec<(ProblemKind, String)>,
     /// The hooks that have not said that the next step may happen.
     pub hooks: Vec<OpenHook>,
 }
@@ -72,6 +74,8 @@ pub enum Blocker {
     After(Vec<Name>),
     /// The plan's `start`.
     Start(Instant),
+    /// The same, which is a deployment of new.
+    Deploy,
     /// `advance = "manual"`.
     Manual,
     /// The stage's hold, which has lasted for so many milliseconds.
@@ -80,6 +84,8 @@ pub enum Blocker {
     Gates(Vec<String>, Vec<String>),
     /// The deal was shown to be unfair.
     SampleRatio(String),
+    /// A problem, and how it shows.
+    Problem(ProblemKind, String),
     /// Open items.
     Checklist(Vec<String>),
     /// Hooks that have not said go.
@@ -101,11 +107,12 @@ impl Blocker {
             Self::Killed => "killed",
             Self::LastStage => "last_stage",
             Self::After(_) => "after",
-            Self::Start(_) => "start",
+            Self::Start(_) | Self::Deploy => "start",
             Self::Manual => "manual",
             Self::Hold(..) => "hold",
             Self::Gates(..) => "gates",
             Self::SampleRatio(_) => "sample_ratio",
+            Self::Problem(..) => "problem",
             Self::Checklist(_) => "checklist",
             Self::Hook(_) => "hook",
             Self::Freeze(_) => "freeze",
@@ -141,6 +148,7 @@ impl Blocker {
             Self::After(names) => counted(names.len(), "rollout before it has ended", "rollouts before it have ended"),
             Self::Manual => "an operator advances it".to_owned(),
             Self::SampleRatio(_) => "the sample ratio is OK".to_owned(),
+            Self::Problem(kind, _) => format!("`{kind}` is over"),
             Self::Killed => "it is revived".to_owned(),
             _ => return None,
         })
@@ -161,6 +169,7 @@ impl fmt::Display for Blocker {
                 write!(f, "waits until {} {} ended", names.join(", "), if names.len() == 1 { "has" } else { "have" })
             }
             Self::Start(at) => write!(f, "the plan starts at {at}"),
+            Self::Deploy => f.write_str("the plan starts once another version of new is deployed"),
             Self::Manual => f.write_str("the plan leaves advancing to an operator"),
             Self::Hold(hold, _) => write!(f, "bake time of {hold} not over"),
             Self::Gates(failing, unknown) => {
@@ -173,6 +182,7 @@ impl fmt::Display for Blocker {
                 Ok(())
             }
             Self::SampleRatio(why) => f.write_str(why),
+            Self::Problem(kind, why) => write!(f, "{}: {why}", kind.what()),
             Self::Checklist(items) => write!(f, "not approved yet: {}", items.join("; ")),
             Self::Hook(hooks) => {
                 let hooks: Vec<String> =
@@ -207,13 +217,13 @@ pub fn failing_gates(plan: &Plan, record: &Record, facts: &Facts, now: Instant) 
 pub fn outlook(plan: &Plan, record: &Record, facts: &Facts, now: Instant) -> Outlook {
     let looking = Looking { plan, record, facts, now };
     let is_started = !matches!(record.live.phase, Phase::Draft | Phase::Completed);
-    // Whether others have ended is told at once, whatever else blocks.
-    let told = match (is_started, record.is_waiting, facts.awaited.is_empty()) {
+    // Whether others have ended is reported at once, whatever else blocks.
+    let reported = match (is_started, record.is_waiting, facts.awaited.is_empty()) {
         (true, true, true) => Some(Command::Release),
         (true, false, false) => Some(Command::Wait),
         _ => None,
     };
-    if let Some(command) = told {
+    if let Some(command) = reported {
         return Outlook { due: Some(command), ..Outlook::default() };
     }
     let (step, blocked) = looking.next();
@@ -254,7 +264,12 @@ impl Looking<'_> {
         let live = &self.record.live;
         let killed = live.killed.then_some(Blocker::Killed);
         match live.phase {
-            Phase::Draft => match self.plan.start {
+            Phase::Draft => match self.plan.start_at() {
+                None if self.plan.start == Some(Start::OnDeploy) => {
+                    let open = (!self.record.is_deployed).then_some(Blocker::Deploy);
+                    let blocked = killed.into_iter().chain(open).chain(self.before_start(None)).collect();
+                    (Some((Command::Start, Some(0))), blocked)
+                }
                 None => (
                     None,
                     [Some(Blocker::Draft), killed].into_iter().flatten().chain(self.before_start(None)).collect(),
@@ -298,6 +313,7 @@ impl Looking<'_> {
             .chain(self.hold(stage))
             .chain(self.gates(index))
             .chain(unfair)
+            .chain(self.facts.held.iter().map(|(kind, why)| Blocker::Problem(*kind, why.clone())))
             .chain(self.checklist())
             .chain(self.hooks(following.is_some()))
             .collect();

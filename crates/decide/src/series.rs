@@ -297,21 +297,21 @@ mod tests {
     }
 
     #[test]
-    fn what_is_old_is_told_once_and_lies_in_longer_windows() {
+    fn what_is_old_is_reported_once_and_lies_in_longer_windows() {
         let mut series = Series::default();
         let (start, minutes) = (30_000_000, 10 * 24 * 60);
-        let (mut told, mut lengths) = ((0, 0), Vec::new());
+        let (mut reported, mut lengths) = ((0, 0), Vec::new());
         for minute in (start..start + minutes).step_by(10) {
             series.add(window(minute, 1, 1), at(minute));
             let grown = series.fold(at(minute), &mut |window| match window.minutes {
-                1 => told.0 += 1,
-                _ => told.1 += 1,
+                1 => reported.0 += 1,
+                _ => reported.1 += 1,
             });
             lengths.extend(grown.into_iter().map(|(_, minutes, _)| minutes));
         }
         let count = |minutes: u32| series.iter().filter(|window| window.minutes == minutes).count();
         assert_eq!((count(1), count(60), count(1440)), (13, 71, 8), "two hours of minutes, three days of hours");
-        assert_eq!(told, (minutes / 10 - 13, 10 * 24 - 2 - 71));
+        assert_eq!(reported, (minutes / 10 - 13, 10 * 24 - 2 - 71));
         assert!(lengths.contains(&60) && lengths.contains(&1440));
         assert_eq!(requests(series.iter()), minutes / 10);
         series.fold(at(start + minutes + 100 * 24 * 60), &mut |_| ());

@@ -109,7 +109,7 @@ impl Signals {
 
 /// The moment so many milliseconds before another.
 pub fn before(now: Instant, ms: u64) -> Instant {
-    Instant::from_epoch_ms(now.as_epoch_ms().saturating_sub(i64::try_from(ms).unwrap_or(i64::MAX)))
+    now.minus_ms(i64::try_from(ms).unwrap_or(i64::MAX))
 }
 
 #[cfg(test)]

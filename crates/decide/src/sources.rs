@@ -310,7 +310,7 @@ impl ReceiverState {
             (AlertStatus::Resolved, true) => return Step::IsOld,
             (AlertStatus::Resolved, false) if alert.at > own.at => Step::Begins,
             (AlertStatus::Resolved, false) => {
-                let since_ms = alert.delivered_at.as_epoch_ms().saturating_sub(own.delivered_at.as_epoch_ms());
+                let since_ms = alert.delivered_at.ms_since(own.delivered_at);
                 if !is_beginning || since_ms < LATE_MS {
                     return Step::IsOld;
                 }

@@ -3,12 +3,14 @@
 //! 1. It looks from outside, at the isolates and at the figures, and says what it saw. What nobody could see is said
 //!    so, and is neither fine nor wrong.
 //! 2. It ends as soon as all is as it should be, and in two minutes at the latest; whatever was found then stands
-//!    beside the history, and goes to those who are told of rollbacks. It changes nothing, and makes no revision: who
+//!    beside the history, and goes to those who are reported rollbacks. It changes nothing, and makes no revision: who
 //!    decides meanwhile is not in its way.
 
 use crate::judge::notifications::Message;
 use crate::series::{MINUTE_MS, Series, Span, minute_of};
+use crate::versions::Versions;
 use tidegate_model::live::LiveState;
+use tidegate_model::plan::Plan;
 use tidegate_model::record::Record;
 use tidegate_model::variant::Variant;
 use tidegate_model::{Instant, Percentage};
@@ -21,7 +23,7 @@ const FIRST_MS: i64 = 3_000;
 const AGAIN_MS: i64 = 5_000;
 /// A look that has had no answer for so long is given up, in milliseconds.
 const UNANSWERED_MS: i64 = 15_000;
-/// What is not as it should be by then is told, in milliseconds.
+/// What is not as it should be by then is reported, in milliseconds.
 const END_MS: i64 = 120_000;
 /// Figures are waited for this long where all else is fine, in milliseconds: a minute has to be over.
 const FIGURES_MS: i64 = 75_000;
@@ -60,14 +62,14 @@ pub type Isolates = (usize, usize);
 impl Verification {
     /// A rollout has been taken back by this revision.
     pub fn begin(revision: u64, now: Instant) -> Self {
-        Self { revision, began: now, asked_at: None, next_at: later(now, FIRST_MS), outside: None }
+        Self { revision, began: now, asked_at: None, next_at: now.plus_ms(FIRST_MS), outside: None }
     }
 
     /// When to look from outside next.
     pub fn due_at(&self, now: Instant) -> Instant {
         match self.asked_at {
             // A clock that was set back says nothing.
-            Some(asked) if asked <= now => later(asked, UNANSWERED_MS),
+            Some(asked) if asked <= now => asked.plus_ms(UNANSWERED_MS),
             _ => self.next_at,
         }
     }
@@ -81,13 +83,19 @@ impl Verification {
     pub fn see(&mut self, found: Found, now: Instant) {
         self.asked_at = None;
         // Once it is as it should be, only the time is waited for.
-        self.next_at = if found.is_fine == Some(false) { later(now, AGAIN_MS) } else { later(self.began, END_MS) };
+        self.next_at = if found.is_fine == Some(false) { now.plus_ms(AGAIN_MS) } else { self.began.plus_ms(END_MS) };
         self.outside = Some(found);
     }
 
     /// What was found, once there is nothing more to wait for.
-    pub fn conclude(&self, isolates: Isolates, figures: Found, now: Instant) -> Option<Vec<Found>> {
-        let age_ms = now.as_epoch_ms().saturating_sub(self.began.as_epoch_ms());
+    pub fn conclude(
+        &self,
+        isolates: Isolates,
+        figures: Found,
+        version: Option<Found>,
+        now: Instant,
+    ) -> Option<Vec<Found>> {
+        let age_ms = now.ms_since(self.began);
         let outside = self
             .outside
             .clone()
@@ -95,13 +103,14 @@ impl Verification {
         let isolates = of_isolates(isolates, self.revision);
         let is_seen = self.outside.is_some() && outside.is_fine != Some(false);
         let is_settled = figures.is_fine == Some(true) || figures.is_fine.is_none() && age_ms >= FIGURES_MS;
-        let is_over = age_ms >= END_MS || is_seen && isolates.is_fine == Some(true) && is_settled;
-        is_over.then(|| vec![outside, isolates, figures])
+        let is_version_fine = version.as_ref().is_none_or(|own| own.is_fine != Some(false));
+        let is_over = age_ms >= END_MS || is_seen && isolates.is_fine == Some(true) && is_settled && is_version_fine;
+        is_over.then(|| [outside].into_iter().chain(version).chain([isolates, figures]).collect())
     }
 }
 
 /// What was found as one sentence: what is not as it should be first, then what nobody could tell last.
-pub fn told(found: &[Found]) -> String {
+pub fn reported(found: &[Found]) -> String {
     let those = |wanted: Option<bool>| found.iter().filter(move |own| own.is_fine == wanted);
     let lead = if those(Some(false)).next().is_none() { "verified" } else { "not as it should be" };
     let all = those(Some(false)).chain(those(Some(true))).chain(those(None));
@@ -110,7 +119,7 @@ pub fn told(found: &[Found]) -> String {
 
 /// The message that stands beside the history.
 pub fn message(found: &[Found], to: Vec<String>, now: Instant) -> Message {
-    let text = told(found);
+    let text = reported(found);
     Message {
         at: now,
         kind: VERIFICATION,
@@ -121,10 +130,6 @@ pub fn message(found: &[Found], to: Vec<String>, now: Instant) -> Message {
         notice: None,
         own_text: None,
     }
-}
-
-fn later(at: Instant, ms: i64) -> Instant {
-    Instant::from_epoch_ms(at.as_epoch_ms().saturating_add(ms))
 }
 
 fn of_isolates((all, behind): Isolates, revision: u64) -> Found {
@@ -140,6 +145,20 @@ fn of_isolates((all, behind): Isolates, revision: u64) -> Found {
 /// Whether a state sends everybody to legacy.
 pub fn is_all_legacy(live: &LiveState) -> bool {
     live.killed || live.percentage == Percentage::ZERO && live.groups.is_empty()
+}
+
+/// Whether the version of new that answers is the one wanted, where a step back leaves users on new and new says which
+/// it is. A deployment that went on beneath the step is seen here.
+pub fn version(plan: &Plan, live: &LiveState, versions: &Versions, now: Instant) -> Option<Found> {
+    plan.upstreams.as_ref()?.new.version.as_ref().filter(|_| !is_all_legacy(live))?;
+    let wanted = live.version.as_ref()?;
+    let serving: Vec<String> = versions.serving(now).map(ToString::to_string).collect();
+    let (text, is_fine) = match serving.as_slice() {
+        [] => (format!("new has not said which version it is; {wanted} is wanted"), None),
+        [one] if *one == *wanted.as_str() => (format!("new is {wanted}, as is wanted"), Some(true)),
+        all => (format!("new is {}, and {wanted} is wanted", all.join(" and ")), Some(false)),
+    };
+    Some(Found { text, is_fine })
 }
 
 /// Whether errors have settled since a revision, on legacy, where users are now.
@@ -170,9 +189,9 @@ pub fn settled(series: &Series, record: &Record, revision: u64, now: Instant) ->
 
 /// When a verification has to be looked at again, because of the time alone.
 pub fn wake(verification: &Verification, now: Instant) -> Instant {
-    let ends = [later(verification.began, FIGURES_MS), later(verification.began, END_MS)];
+    let ends = [verification.began.plus_ms(FIGURES_MS), verification.began.plus_ms(END_MS)];
     let ends = ends.into_iter().filter(|at| *at > now);
-    ends.chain([verification.due_at(now)]).min().unwrap_or(now).max(later(now, MINUTE_MS / 60))
+    ends.chain([verification.due_at(now)]).min().unwrap_or(now).max(now.plus_ms(MINUTE_MS / 60))
 }
 
 #[cfg(test)]
@@ -193,21 +212,21 @@ mod tests {
     fn it_ends_once_all_is_as_it_should_be() {
         let mut own = Verification::begin(7, at(0));
         assert_eq!(own.due_at(at(0)), at(3));
-        assert_eq!(own.conclude((2, 0), found(Some(true)), at(3)), None, "nobody has looked yet");
+        assert_eq!(own.conclude((2, 0), found(Some(true)), None, at(3)), None, "nobody has looked yet");
         own.ask(at(3));
         own.see(found(Some(false)), at(4));
-        assert_eq!(own.conclude((2, 0), found(Some(true)), at(5)), None);
+        assert_eq!(own.conclude((2, 0), found(Some(true)), None, at(5)), None);
         assert_eq!(own.due_at(at(5)), at(9));
         own.see(found(Some(true)), at(9));
-        assert_eq!(own.conclude((2, 1), found(Some(true)), at(10)), None, "an isolate is behind");
-        let all = own.conclude((2, 0), found(Some(true)), at(11)).unwrap();
+        assert_eq!(own.conclude((2, 1), found(Some(true)), None, at(10)), None, "an isolate is behind");
+        let all = own.conclude((2, 0), found(Some(true)), None, at(11)).unwrap();
         assert_eq!(all[1].text, "all 2 isolates of the last minute go by revision 7 or later");
     }
 
     #[test]
     fn it_ends_in_any_case_and_says_what_is_wrong() {
         let own = Verification::begin(7, at(0));
-        let all = own.conclude((3, 1), found(None), at(120)).unwrap();
+        let all = own.conclude((3, 1), found(None), None, at(120)).unwrap();
         assert_eq!(
             all.iter().map(|own| (own.text.as_str(), own.is_fine)).collect::<Vec<_>>(),
             [
@@ -217,7 +236,7 @@ mod tests {
             ]
         );
         assert_eq!(
-            told(&all),
+            reported(&all),
             "not as it should be: 1 of 3 isolates go by a state before revision 7; nobody could look from outside; x"
         );
     }
@@ -240,5 +259,30 @@ mod tests {
         assert_eq!(found.text, "errors on legacy: 1.00 % of 100 requests since, 0.10 % in the hour before");
         assert_eq!(found.is_fine, Some(true));
         assert_eq!(settled(&count(7, 100, 50), &record, 7, now).is_fine, Some(false));
+    }
+
+    #[test]
+    fn a_step_back_that_leaves_users_on_new_is_held_against_its_version() {
+        let text = r#"{"key":"a","routes":["/*"],"identity":{"from":["header:x-user-id"]},
+            "upstreams":{"legacy":"https://l.example","new":{"url":"https://n.example","version":"header:x-build"}},
+            "stage":[{"name":"b","percentage":100}]}"#;
+        let plan = read_rollout(text).unwrap();
+        let mut live = Record::draft(&plan, at(0)).live;
+        (live.percentage, live.version) = ("5".parse().unwrap(), "v2".parse().ok());
+        let mut versions = Versions::default();
+        let said = |live: &LiveState, versions: &Versions| {
+            version(&plan, live, versions, at(0)).map(|found| (found.text, found.is_fine))
+        };
+        let is = |text: &str, is_fine| Some((text.to_owned(), is_fine));
+        assert_eq!(said(&live, &versions), is("new has not said which version it is; v2 is wanted", None));
+        versions.note("v2".parse().unwrap(), at(0));
+        assert_eq!(said(&live, &versions), is("new is v2, as is wanted", Some(true)));
+        versions.note("v1".parse().unwrap(), at(0));
+        assert_eq!(said(&live, &versions), is("new is v2 and v1, and v2 is wanted", Some(false)));
+        live.killed = true;
+        assert_eq!(said(&live, &versions), None, "nobody is on new");
+        let own = Verification { outside: Some(found(Some(true))), ..Verification::begin(7, at(0)) };
+        assert_eq!(own.conclude((1, 0), found(Some(true)), Some(found(Some(false))), at(11)), None);
+        assert_eq!(own.conclude((1, 0), found(Some(true)), Some(found(None)), at(11)).map(|all| all.len()), Some(4));
     }
 }

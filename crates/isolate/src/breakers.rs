@@ -57,7 +57,7 @@ impl Breakers {
         Self { seed: fnv1a64(isolate.as_bytes()), ..Self::default() }
     }
 
-    /// What becomes of a request, and which breaker is to be told what comes of it.
+    /// What becomes of a request, and which breaker needs to learn what comes of it.
     pub fn pass(&mut self, guarded: &Guarded<'_>, now_ms: f64) -> Option<(Slot, Passage, Option<BreakerRemark>)> {
         let slot = self.slot(guarded)?;
         let seed = self.seed;

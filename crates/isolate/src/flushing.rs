@@ -3,7 +3,7 @@
 //! What comes back is taken in at once; the highest revision wins. A kill is confirmed at once. A batch is kept until the controller has
 //! acknowledged it, whatever became of the flush.
 //!
-//! Where the controller has told of relays, what is counted goes to one of them, and what is new comes from there. A
+//! Where the controller has named relays, what is counted goes to one of them, and what is new comes from there. A
 //! batch that was sent once goes to the same receiver until it is acknowledged: no other could tell whether it has been
 //! counted. What an operator waits for is asked of the controller itself; after a flush that was not answered another
 //! relay is asked, without a batch.
@@ -107,7 +107,7 @@ impl Isolate {
         match answer {
             Ok(answer) => {
                 self.schedule.answered(answer.interval_ms);
-                self.layout = answer.layout.filter(|told| told.at > self.layout.at).unwrap_or(self.layout);
+                self.layout = answer.layout.filter(|reported| reported.at > self.layout.at).unwrap_or(self.layout);
                 // A new isolate learns from its relay what there is to be known.
                 let is_unconfirmed =
                     answer.is_elsewhere || self.configuration.absorb_answer(&answer, ask.known.as_deref(), now);

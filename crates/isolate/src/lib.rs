@@ -8,6 +8,7 @@
 //! 4. What does not parse changes nothing but the log; what is older never replaces what is newer.
 //! 5. What was counted is sent again unchanged until it is acknowledged, and never after.
 
+mod access;
 mod breaker;
 mod breakers;
 mod cached_copy;
@@ -26,6 +27,7 @@ mod versions;
 
 use std::rc::Rc;
 
+use self::access::Refusals;
 use self::breakers::Breakers;
 pub use self::cached_copy::CachedCopy;
 use self::configuration::Configuration;
@@ -106,7 +108,7 @@ pub struct Isolate {
     setup: Setup,
     configuration: Configuration,
     schedule: FlushSchedule,
-    /// Which relays there are, as it was told last.
+    /// Which relays there are, as it last came.
     layout: Layout,
     /// Whom the batch goes to that is under way, or the next one; `None` for the controller.
     receiver: Option<Place>,
@@ -123,6 +125,8 @@ pub struct Isolate {
     messages: PageMessages,
     /// Who has tried to sign in lately.
     pub sign_ins: SignIns,
+    /// How often the log has said that somebody is not signed in by Access.
+    refusals: Refusals,
     /// What other tools deliver.
     pub deliveries: Deliveries,
 }
@@ -147,6 +151,7 @@ impl Default for Isolate {
             choices: Limiter::new(limiter::CHOICES),
             messages: PageMessages::default(),
             sign_ins: SignIns::default(),
+            refusals: Refusals::default(),
             deliveries: Deliveries::default(),
         }
     }

@@ -31,7 +31,7 @@ use tidegate_protocol::page::is_blank;
 use tidegate_protocol::preview::{self, PreviewKey};
 use tidegate_protocol::robots::Robots;
 use tidegate_protocol::step::{Remark, Step, Which};
-use tidegate_protocol::visit::{Given, Told, VisitKey};
+use tidegate_protocol::visit::{Given, Presented, VisitKey};
 
 /// At most so many requests are in flight in one isolate; workerd itself allows far fewer. One that was cancelled
 /// never completes, so the oldest is evicted.
@@ -152,12 +152,12 @@ impl<P: Platform> Facts for RequestFacts<'_, P> {
         preview::chosen(cookies, rollout, host, self.previews?, self.now_ms / 1_000.0)
     }
 
-    fn visit(&self, cookies: &str, rollout: &str, host: &str) -> Option<Told> {
-        self.visits?.told(cookies, rollout, host, self.now_ms / 1_000.0)
+    fn visit(&self, cookies: &str, rollout: &str, host: &str) -> Option<Presented> {
+        self.visits?.presented(cookies, rollout, host, self.now_ms / 1_000.0)
     }
 
-    fn renewed(&self, told: Option<&Told>, given: &Given<'_>) -> Option<String> {
-        self.visits?.renewed(told, given, self.now_ms / 1_000.0)
+    fn renewed(&self, presented: Option<&Presented>, given: &Given<'_>) -> Option<String> {
+        self.visits?.renewed(presented, given, self.now_ms / 1_000.0)
     }
 
     fn choice(&self, cookies: &str, rollout: &str, host: &str) -> Option<Variant> {

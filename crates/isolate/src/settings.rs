@@ -1,6 +1,7 @@
 //! What the environment says, read once: it never changes in an isolate.
 
 use tidegate_model::upstream::Upstream;
+use tidegate_protocol::api::access::Access;
 use tidegate_protocol::api::session::SessionKey;
 use tidegate_protocol::beacon::path::BeaconPath;
 use tidegate_protocol::choice::ChoiceKey;
@@ -32,6 +33,8 @@ pub struct Settings {
     pub sessions: Option<SessionKey>,
     /// Signs the addresses of calendars; `None` likewise.
     pub feeds: Option<FeedKey>,
+    /// Who signs in with Cloudflare Access (`ACCESS_TEAM`, `ACCESS_AUD`, `ACCESS_ROLES`); `None` without it.
+    pub access: Option<Access>,
 }
 
 impl Settings {
@@ -54,6 +57,11 @@ impl Settings {
             let unusable = |why: String| LogLine::warning("fallback_unusable", "FALLBACK_UPSTREAM", why);
             text.parse::<Upstream>().map_err(|error| log.push(unusable(error.to_string()))).ok()
         });
+        let access = Access::read(&text).unwrap_or_else(|(name, why)| {
+            let why = format!("{why}. Nobody signs in with Cloudflare Access; tokens count as before");
+            log.push(LogLine::warning("access_unusable", name, why));
+            None
+        });
         let key = text("SIGNING_KEY").unwrap_or_default();
         let settings = Self {
             console,
@@ -65,6 +73,7 @@ impl Settings {
             visits: VisitKey::derive(&key),
             sessions: SessionKey::derive(&key),
             feeds: FeedKey::derive(&key),
+            access,
         };
         (settings, log)
     }

@@ -13,7 +13,7 @@ use tidegate_model::node::Node;
 use tidegate_model::plan::Token;
 use tidegate_protocol::config::Snapshot;
 use tidegate_protocol::facts::{Facts, Known};
-use tidegate_protocol::jwt::{Parts, accepted};
+use tidegate_protocol::jwt::{Parts, Unverified, accepted};
 
 /// So many tokens are remembered.
 const CHECKED_MAX: usize = 1_000;
@@ -35,7 +35,7 @@ pub struct TokenCache {
 }
 
 struct Outcome {
-    claims: Option<Node>,
+    claims: Result<Node, Unverified>,
     until_ms: f64,
 }
 
@@ -87,8 +87,15 @@ fn name(token: &Token, text: &str) -> Option<String> {
 impl TokenCache {
     /// The claims of a token that has been verified.
     pub fn claims(&self, token: &Token, text: &str, may_have_expired: bool, now_ms: f64) -> Option<Node> {
-        let claims = self.get(&name(token, text)?)?.claims.as_ref()?;
+        let claims = self.get(&name(token, text)?)?.claims.as_ref().ok()?;
         accepted(claims, token, now_ms / 1_000.0, may_have_expired).then(|| claims.clone())
+    }
+
+    /// What came of verifying a token; `None` where that is still to be done. Whether the claims count is not
+    /// decided here.
+    pub fn verified(&self, token: &Token, text: &str, now_ms: f64) -> Option<Result<&Node, Unverified>> {
+        let outcome = self.get(&name(token, text)?).filter(|outcome| outcome.until_ms >= now_ms)?;
+        Some(outcome.claims.as_ref().map_err(|why| *why))
     }
 
     /// The tokens of a request that are still to be verified, with their texts.
@@ -145,21 +152,29 @@ impl TokenCache {
     }
 
     pub(super) fn checked(&mut self, check: TokenCheck, is_signed: bool, now_ms: f64) -> Vec<Effect> {
-        let claims = Parts::parse(&check.text).filter(|_| is_signed).map(|parts| parts.claims);
-        let good_for_ms = if claims.is_some() { GOOD_MS } else { BAD_MS };
+        let claims = match Parts::parse(&check.text) {
+            None => Err(Unverified::NoToken),
+            Some(_) if !is_signed => Err(Unverified::Signature),
+            Some(parts) => Ok(parts.claims),
+        };
+        self.found(check, claims, now_ms)
+    }
+
+    fn found(&mut self, check: TokenCheck, claims: Result<Node, Unverified>, now_ms: f64) -> Vec<Effect> {
+        let good_for_ms = if claims.is_ok() { GOOD_MS } else { BAD_MS };
         self.keep(check.name, Outcome { claims, until_ms: now_ms + good_for_ms });
         Vec::new()
     }
 
     /// Looks for the key: among those that are known, then among younger ones.
     fn go_on(&mut self, mut check: TokenCheck, now_ms: f64) -> Vec<Effect> {
-        let is_ours = |parts: &Parts<'_>| matches!(parts.algorithm.as_str(), "RS256" | "ES256");
-        let parts = Parts::parse(&check.text).filter(is_ours);
-        let Some((signed, Parts { algorithm, key_id, signature, .. })) =
-            parts.map(|parts| (parts.signed.to_owned(), parts))
-        else {
-            return self.checked(check, false, now_ms);
+        let parts = Parts::parse(&check.text).map(|parts| (parts.signed.to_owned(), parts));
+        let Some((signed, Parts { algorithm, key_id, signature, .. })) = parts else {
+            return self.found(check, Err(Unverified::NoToken), now_ms);
         };
+        if !matches!(algorithm.as_str(), "RS256" | "ES256") {
+            return self.found(check, Err(Unverified::Algorithm), now_ms);
+        }
         loop {
             let set = self.sets.iter().find(|set| set.address == check.address);
             let is_fresh = set.is_some_and(|set| now_ms - set.read_at_ms < check.keys_ms_max);
@@ -172,7 +187,8 @@ impl TokenCache {
                 return vec![Effect::CheckSignature(SignatureCheck { key, algorithm, signed, signature, check })];
             }
             if check.keys_ms_max <= BAD_MS {
-                return self.checked(check, false, now_ms);
+                let why = if set.is_some() { Unverified::UnknownKey } else { Unverified::NoKeys };
+                return self.found(check, Err(why), now_ms);
             }
             (check.keys_ms_max, check.has_read) = (BAD_MS, false);
         }

@@ -19,7 +19,7 @@ impl SeenVersions {
         }
     }
 
-    /// What is to be told, and told once.
+    /// What is to be reported, and reported once.
     pub fn take(&mut self) -> Vec<(String, String)> {
         self.0.drain(..).map(|(rollout, version)| (rollout.to_string(), version.into())).collect()
     }

@@ -1,7 +1,7 @@
 //! What is wrong with a configuration, where, and the way out.
 //!
 //! A reader never stops at the first fault: whoever mends a plan wants all of them at once. Of thousands,
-//! the first hundred are told and the rest counted, so that a reader's time is bounded.
+//! the first hundred are listed and the rest counted, so that a reader's time is bounded.
 
 use std::fmt;
 use std::ops::Range;
@@ -46,7 +46,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// So many errors, and so many warnings, are told; of the rest, how many there are.
+/// So many errors, and so many warnings, are listed; of the rest, how many there are.
 pub const FAULTS_MAX: usize = 100;
 /// Among so many, it is looked for what a misspelt word was meant to be.
 pub const HELPED_MAX: usize = 10;
@@ -54,7 +54,7 @@ pub const HELPED_MAX: usize = 10;
 /// Faults as they are found: the first ones, and how many there are in all.
 #[derive(Clone, Debug, Default)]
 pub struct Faults {
-    told: Vec<Fault>,
+    reported: Vec<Fault>,
     errors: usize,
     warnings: usize,
 }
@@ -67,7 +67,7 @@ impl Faults {
         }
     }
 
-    /// Whether another of this severity would be told.
+    /// Whether another of this severity would be listed.
     pub const fn has_room(&self, severity: Severity) -> bool {
         match severity {
             Severity::Error => self.errors < FAULTS_MAX,
@@ -75,7 +75,7 @@ impl Faults {
         }
     }
 
-    /// Counts a fault, and tells whether it is to be told too.
+    /// Counts a fault, and says whether it is to be listed too.
     pub fn count(&mut self, severity: Severity) -> bool {
         let count = self.count_of(severity);
         *count += 1;
@@ -85,13 +85,13 @@ impl Faults {
     /// Takes in a fault.
     pub fn push(&mut self, fault: Fault) {
         if self.count(fault.severity) {
-            self.told.push(fault);
+            self.reported.push(fault);
         }
     }
 
     /// Takes in what another reader found, each fault as `made` makes it; `None` leaves it out.
     pub fn extend(&mut self, others: Self, mut made: impl FnMut(&Self, Fault) -> Option<Fault>) {
-        for fault in others.told {
+        for fault in others.reported {
             if let Some(fault) = made(self, fault) {
                 self.push(fault);
             }
@@ -102,7 +102,7 @@ impl Faults {
 
     /// Whether there are so few yet that somebody may want help with the spelling.
     pub fn are_few(&self) -> bool {
-        self.told.len() < HELPED_MAX
+        self.reported.len() < HELPED_MAX
     }
 
     /// Whether one of them is an error.
@@ -115,29 +115,29 @@ impl Faults {
         self.errors == 0 && self.warnings == 0
     }
 
-    /// The faults that are told.
-    pub fn told(&self) -> &[Fault] {
-        &self.told
+    /// The faults that are listed.
+    pub fn reported(&self) -> &[Fault] {
+        &self.reported
     }
 
-    /// Puts the faults that are told in the order of the source.
+    /// Puts the faults that are listed in the order of the source.
     pub fn sort(&mut self) {
-        self.told.sort_by_key(|fault| fault.span.clone().map_or((0, 0), |span| (span.start, span.end)));
+        self.reported.sort_by_key(|fault| fault.span.clone().map_or((0, 0), |span| (span.start, span.end)));
     }
 
     /// The errors alone, in the same way.
     pub fn into_errors(self) -> Vec<Fault> {
-        let told = self.told.into_iter().filter(|fault| fault.severity == Severity::Error).collect();
-        Self { told, errors: self.errors, warnings: 0 }.into_vec()
+        let reported = self.reported.into_iter().filter(|fault| fault.severity == Severity::Error).collect();
+        Self { reported, errors: self.errors, warnings: 0 }.into_vec()
     }
 
-    /// The faults that are told, and at the end how many more there are.
+    /// The faults that are listed, and at the end how many more there are.
     pub fn into_vec(self) -> Vec<Fault> {
-        let Self { mut told, errors, warnings } = self;
+        let Self { mut reported, errors, warnings } = self;
         for (severity, count, what) in [(Severity::Error, errors, "error"), (Severity::Warning, warnings, "warning")] {
-            let kept = told.iter().filter(|fault| fault.severity == severity).count();
+            let kept = reported.iter().filter(|fault| fault.severity == severity).count();
             if count > kept {
-                told.push(Fault {
+                reported.push(Fault {
                     severity,
                     path: String::new(),
                     span: None,
@@ -146,7 +146,7 @@ impl Faults {
                 });
             }
         }
-        told
+        reported
     }
 }
 
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_hundred_of_each_severity_are_told_and_the_rest_counted() {
+    fn the_first_hundred_of_each_severity_are_reported_and_the_rest_counted() {
         let mut faults = Faults::default();
         for index in 0..5_000 {
             faults.push(fault(Severity::Warning, &format!("warning {index}")));
@@ -227,10 +227,10 @@ mod tests {
         let mut all = Faults::default();
         all.push(fault(Severity::Error, "of another"));
         all.extend(faults, |_, fault| Some(fault));
-        let told: Vec<String> = all.into_vec().iter().map(ToString::to_string).collect();
-        assert_eq!(told.len(), 202);
-        assert_eq!(told[..2], ["of another", "warning 0"]);
-        assert_eq!(told[199..], ["error 98", "and 2 more errors", "and 4,900 more warnings"]);
+        let reported: Vec<String> = all.into_vec().iter().map(ToString::to_string).collect();
+        assert_eq!(reported.len(), 202);
+        assert_eq!(reported[..2], ["of another", "warning 0"]);
+        assert_eq!(reported[199..], ["error 98", "and 2 more errors", "and 4,900 more warnings"]);
     }
 
     #[test]

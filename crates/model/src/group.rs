@@ -212,8 +212,9 @@ mod tests {
 
     #[track_caller]
     fn refuses(bytes: &[u8], error: &str) {
-        let told = Fingerprints::read(bytes).map_err(|error| format!("{error} ({})", error.help().unwrap_or_default()));
-        assert_eq!(told, Err(error.to_owned()), "{}", bytes.escape_ascii());
+        let reported =
+            Fingerprints::read(bytes).map_err(|error| format!("{error} ({})", error.help().unwrap_or_default()));
+        assert_eq!(reported, Err(error.to_owned()), "{}", bytes.escape_ascii());
     }
 
     #[test]

@@ -13,6 +13,7 @@ use std::fmt::Write as _;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::broke::Broke;
 use super::command::{self, Command};
 use super::figure::Figure;
 use super::live::LiveState;
@@ -48,6 +49,9 @@ pub struct Entry {
     /// The figures that decided.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub measured: Vec<Figure>,
+    /// What broke, of what takes something back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub broke: Option<Broke>,
     /// The state that it led to.
     pub state: LiveState,
     /// The hash of the entry before.
@@ -79,6 +83,14 @@ pub enum EntryCause {
         /// Its condition.
         condition: String,
     },
+    /// Something that makes the figures worth less, and that the plan acts on.
+    Problem {
+        /// Which: `srm`.
+        problem: String,
+        /// How it showed.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        found: String,
+    },
     /// A hook of the plan that said stop.
     Hook {
         /// When it is asked: `before canary`.
@@ -100,7 +112,7 @@ pub enum EntryCause {
     },
     /// Answers of new, in this header.
     Served {
-        /// Its name.
+        /// Its name; `etag of PATH` where it is the `ETag` of a file.
         header: String,
     },
     /// Something that this version does not know.
@@ -172,7 +184,8 @@ impl Entry {
         let mut reader = Reader::default();
         match entry(&mut reader, &node) {
             Some(entry) if reader.faults.is_empty() => {
-                Ok((Self { cause: values.cause, measured: values.measured, ..entry }, hash.to_owned()))
+                let Values { cause, measured, broke } = values;
+                Ok((Self { cause, measured, broke, ..entry }, hash.to_owned()))
             }
             _ => Err(EntryError::Malformed(reader.faults.first().map_or_else(String::new, ToString::to_string))),
         }
@@ -186,6 +199,8 @@ struct Values {
     cause: Option<EntryCause>,
     #[serde(default)]
     measured: Vec<Figure>,
+    #[serde(default)]
+    broke: Option<Broke>,
 }
 
 fn entry(r: &mut Reader, node: &Node) -> Option<Entry> {
@@ -209,6 +224,7 @@ fn entry(r: &mut Reader, node: &Node) -> Option<Entry> {
         reason: reason?,
         figures,
         measured: Vec::new(),
+        broke: None,
         state: state?,
         previous: previous?,
     })

@@ -47,7 +47,25 @@ impl Instant {
     /// The instant so long after this one, at the latest the last of the year 9999.
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
-        Self::from_epoch_ms(self.0.saturating_add(i64::try_from(duration.as_ms()).unwrap_or(i64::MAX)))
+        self.plus_ms(i64::try_from(duration.as_ms()).unwrap_or(i64::MAX))
+    }
+
+    /// The instant so many milliseconds after this one, held within 1970 to 9999.
+    #[must_use]
+    pub fn plus_ms(self, ms: i64) -> Self {
+        Self::from_epoch_ms(self.0.saturating_add(ms))
+    }
+
+    /// The instant so many milliseconds before this one, held within 1970 to 9999.
+    #[must_use]
+    pub fn minus_ms(self, ms: i64) -> Self {
+        Self::from_epoch_ms(self.0.saturating_sub(ms))
+    }
+
+    /// How long after `earlier` this is, in milliseconds; negative where it is before.
+    #[must_use]
+    pub const fn ms_since(self, earlier: Self) -> i64 {
+        self.0 - earlier.0
     }
 }
 

@@ -3,6 +3,7 @@
 //! Text becomes a typed value at the border (`"10%"` a [`Percentage`], `"error_rate < 1%"` a
 //! [`condition::Condition`]) and prints back as the same text, so nothing later has to parse again.
 
+pub mod broke;
 pub mod calendar;
 pub mod command;
 pub mod condition;

@@ -2,7 +2,7 @@
 //!
 //! The controller writes it whole, as JSON with a sum over its fields. People write a bare number,
 //! `off`, or edit the JSON, after which the sum no longer matches; so an edit by hand is always
-//! told from a state that the controller wrote.
+//! distinguished from a state that the controller wrote.
 
 use std::fmt;
 
@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn an_edit_by_hand_is_told_from_it() {
+    fn an_edit_by_hand_is_reported_from_it() {
         let edited = written().to_json().replace("\"percentage\":2.5", "\"percentage\": 40");
         let state = LiveState { percentage: "40".parse().unwrap_or_default(), ..written() };
         assert_eq!(LiveText::parse(&edited), Ok(LiveText::Edited(state)));

@@ -23,6 +23,9 @@ pub struct Record {
     pub kill_key: Option<String>,
     /// Started, but a rollout named in `after` has not ended.
     pub is_waiting: bool,
+    /// A draft of which another version of new has been deployed.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_deployed: bool,
     /// When the attempt began.
     pub begun: Instant,
     /// The revision that began it: what was measured from here on belongs to it.
@@ -112,6 +115,7 @@ impl Record {
             is_killed: false,
             kill_key: None,
             is_waiting: false,
+            is_deployed: false,
             begun: now,
             begun_revision: 0,
             entered: now,
@@ -174,6 +178,7 @@ fn record(r: &mut Reader, node: &Node) -> Option<Record> {
     let is_killed = f.required(r, "is_killed", Reader::boolean);
     let kill_key = f.optional(r, "kill_key", Reader::text);
     let is_waiting = f.required(r, "is_waiting", Reader::boolean);
+    let is_deployed = f.optional(r, "is_deployed", Reader::boolean).unwrap_or_default();
     let begun = f.required(r, "begun", Reader::parsed);
     let entered = f.required(r, "entered", Reader::parsed);
     // Records that were stored before anything was measured have none.
@@ -190,6 +195,7 @@ fn record(r: &mut Reader, node: &Node) -> Option<Record> {
         is_killed: is_killed?,
         kill_key,
         is_waiting: is_waiting?,
+        is_deployed,
         begun: begun?,
         begun_revision,
         entered: entered?,

@@ -259,8 +259,8 @@ mod tests {
 
     #[track_caller]
     fn is_refused(text: &str, expected: &str) {
-        let told = text.parse::<Match>().map_err(|error| format!("{error}: {}", error.help().unwrap_or_default()));
-        assert_eq!(told, Err(expected.to_owned()), "{text}");
+        let reported = text.parse::<Match>().map_err(|error| format!("{error}: {}", error.help().unwrap_or_default()));
+        assert_eq!(reported, Err(expected.to_owned()), "{text}");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use tidegate_model::Instant;
 use tidegate_model::plan::Plan;
 use tidegate_model::zone::Zone;
 
-/// So many steps of the past are told, the last.
+/// So many steps of the past are shown, the last.
 const PAST_MAX: usize = 40;
 
 /// The dates of one rollout.

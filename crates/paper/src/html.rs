@@ -228,7 +228,7 @@ mod tests {
         let page = print(&document());
         assert!(!page.contains("<script") && !page.contains("<img") && !page.contains("href=\"javascript"), "{page}");
         assert!(page.contains("href=\"https://a.example/&quot;onclick=&quot;alert(1)\""), "{page}");
-        assert!(page.contains("x (javascript:alert(1))"), "what leads nowhere is told as words");
+        assert!(page.contains("x (javascript:alert(1))"), "what leads nowhere is printed as words");
         // Between tags nothing is left that could open one.
         let body = page.split("<body>").nth(1).unwrap();
         for tag in body.split('<').skip(1) {

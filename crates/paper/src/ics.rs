@@ -32,10 +32,7 @@ pub fn print<'a>(name: &str, host: &str, events: impl Iterator<Item = (&'a str, 
     out.line(&format!("REFRESH-INTERVAL;VALUE=DURATION:{REFRESH}"));
     out.line(&format!("X-PUBLISHED-TTL:{REFRESH}"));
     for (key, event) in events {
-        let until = event
-            .until
-            .filter(|until| *until > event.at)
-            .unwrap_or_else(|| Instant::from_epoch_ms(event.at.as_epoch_ms() + MOMENT_MS));
+        let until = event.until.filter(|until| *until > event.at).unwrap_or_else(|| event.at.plus_ms(MOMENT_MS));
         out.line("BEGIN:VEVENT");
         out.text("UID", &format!("{key}-{}@{host}", event.id));
         out.line(&format!("DTSTAMP:{}", utc(now)));
@@ -83,7 +80,7 @@ impl Lines {
 
 /// A moment: `20261202T080000Z`.
 fn utc(at: Instant) -> String {
-    let text = Instant::from_epoch_ms(at.as_epoch_ms() - at.as_epoch_ms().rem_euclid(1_000)).to_string();
+    let text = at.minus_ms(at.as_epoch_ms().rem_euclid(1_000)).to_string();
     text.chars().filter(|letter| !matches!(letter, '-' | ':')).collect()
 }
 

@@ -64,7 +64,7 @@ impl Axes {
         let most = figures.chain(bound).filter(|value| value.is_finite()).fold(0.0, f64::max);
         Self {
             from_ms: from.as_epoch_ms() as f64,
-            span_ms: ((to.as_epoch_ms() - from.as_epoch_ms()) as f64).max(60_000.0),
+            span_ms: ((to.ms_since(from)) as f64).max(60_000.0),
             most: rounded_up(most),
         }
     }
@@ -103,9 +103,9 @@ fn grid(out: &mut String, plot: &Plot, axes: &Axes) {
         );
     }
     let (from, to) = plot.span;
-    let span = (to.as_epoch_ms() - from.as_epoch_ms()).max(60_000);
+    let span = to.ms_since(from).max(60_000);
     for hour in 0..=HOURS {
-        let at = Instant::from_epoch_ms(from.as_epoch_ms() + span * i64::from(hour) / i64::from(HOURS));
+        let at = from.plus_ms(span * i64::from(hour) / i64::from(HOURS));
         let anchor = match hour {
             0 => "start",
             HOURS => "end",

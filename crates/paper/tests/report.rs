@@ -23,7 +23,7 @@ fn plan() -> Plan {
     read_rollout(
         r#"{"key":"checkout","description":"The new checkout","routes":["shop.example.com/checkout/*"],"upstreams":{"legacy":"https://l.example","new":"https://n.example"},
         "identity":{"from":["header:x-user-id"]},"roles":{"lead":{"person":"ben","tell":[],"hours":[]}},
-        "freeze":"Sat-Sun Europe/Berlin","after_rollback":["Cause found","Users told"],
+        "freeze":"Sat-Sun Europe/Berlin","after_rollback":["Cause found","Users informed"],
         "stage":[{"name":"canary","percentage":10,"hold":"10m"},{"name":"full","percentage":100,"hold":"1d","gates":["error_rate < 1% over stage","latency.p95 < 500ms over stage"],"checklist":["KPIs met"]}]}"#,
     )
     .unwrap_or_else(|faults| panic!("{faults:?}"))
@@ -117,7 +117,7 @@ fn it_says_when_it_began_how_soon_it_was_seen_and_whom_it_reached() {
     let plan = plan();
     let (history, rollout) = history(&plan);
     let minutes = minutes();
-    let told = [(at(82, 14), "critical guardrail `error_rate > legacy` came true and rolls back".to_owned())];
+    let sent = [(at(82, 14), "critical guardrail `error_rate > legacy` came true and rolls back".to_owned())];
     let document = report(&Input {
         plan: &plan,
         record: &rollout.record,
@@ -125,7 +125,7 @@ fn it_says_when_it_began_how_soon_it_was_seen_and_whom_it_reached() {
         measured: &minutes,
         minutes: &minutes,
         users: Some(1_120.0),
-        told: &told,
+        sent: &sent,
         gates: &[],
         console: None,
         now: at(100, 0),
@@ -135,7 +135,7 @@ fn it_says_when_it_began_how_soon_it_was_seen_and_whom_it_reached() {
         std::fs::write(format!("{folder}/report.md"), &text).unwrap();
         std::fs::write(format!("{folder}/report.html"), &page).unwrap();
     }
-    for told in [
+    for sent in [
         // 79 minutes after 9:00 in Berlin it began; 82 min 14 s after, it was seen.
         "| **Began** | Wed 2 Dec 2026 10:19 |",
         "| **Detected** | Wed 2 Dec 2026 10:22:14 | Tidegate rolled it back to 0 %, from full at 100 %, because the share of requests that fail is shown to be more than legacy's (the guardrail `error_rate > legacy`).",
@@ -146,9 +146,9 @@ fn it_says_when_it_began_how_soon_it_was_seen_and_whom_it_reached() {
         "| **ben** | 10:30:00 added a note",
         "signed off by ben",
         "0 of 5 met",
-        "| Users told |",
+        "| Users informed |",
     ] {
-        assert!(text.contains(told), "{told}\n{text}");
+        assert!(text.contains(sent), "{sent}\n{text}");
     }
     assert_eq!(page.matches("<svg ").count(), 5, "share, failures, requests, times, JavaScript");
     assert!(page.contains("It blames nobody") && !page.contains("<script"));

@@ -4,6 +4,7 @@
 //! is a page view of its own, under a nonce that is made of the page's and that no page has.
 
 pub mod body;
+pub mod fingerprint;
 pub mod messages;
 pub mod networks;
 pub mod path;
@@ -21,8 +22,8 @@ use tidegate_model::measured::{Measure, Quantity, Seen, SlicedCounts, Window};
 use tidegate_model::serial::pairs;
 use tidegate_model::variant::Variant;
 
-/// What one page view told of one rollout, already bounded and with its token verified. Whether it was
-/// told before is the controller's to know: a nonce counts once per metric.
+/// What one page view reported of one rollout, already bounded and with its token verified. Whether it was
+/// reported before is the controller's to know: a nonce counts once per metric.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     /// Whether it counts. What does not goes no further than the isolate.
@@ -56,6 +57,12 @@ pub struct Report {
     pub is_view: bool,
     /// JavaScript errors.
     pub js_errors: u32,
+    /// What they were, as fingerprints, each once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scripts: Vec<String>,
+    /// Whether the page followed one of the other side in its browser, under the same revision.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_mixed: bool,
     /// Measures: of what, and the bucket of the sketch.
     #[serde(default, skip_serializing_if = "Vec::is_empty", with = "pairs")]
     pub measures: Vec<(Measure, i16)>,
@@ -84,13 +91,14 @@ pub fn is_foreign(origin: Option<&str>, fetch_site: Option<&str>, host: &str) ->
 }
 
 const JS_ERRORS: &str = "js_errors";
+const MIXED: &str = "mixed";
 /// So many screens of one page count, beside the page itself.
 pub const SCREENS_MAX: u16 = 200;
 
 impl Report {
     /// Makes it the report of the page's `screen`-th screen after the first. The digits in which the screen
     /// goes are zeros in a page's own nonce, since no isolate answers 2^48 pages. Where the screen is,
-    /// nobody is told: it counts at no endpoint.
+    /// it is reported to nobody: it counts at no endpoint.
     pub fn to_screen(&mut self, screen: u16, minute: u64) {
         if let Some((isolate, count)) = self.nonce.split_at_checked(16)
             && let Ok(count) = u64::from_str_radix(count, 16)
@@ -117,6 +125,10 @@ impl Report {
         self.is_view = is_new(VIEW);
         if self.js_errors > 0 && !is_new(JS_ERRORS) {
             self.js_errors = 0;
+            self.scripts.clear();
+        }
+        if self.is_mixed && !is_new(MIXED) {
+            self.is_mixed = false;
         }
         self.measures.retain(|(measure, _)| is_new(&measure.to_string()));
         self.events.retain(|event| is_new(&format!("event.{event}")));
@@ -125,12 +137,17 @@ impl Report {
 
     /// What it counts.
     pub fn count(&self) -> Counted {
-        let mut window = Window::at(self.screen_minute.unwrap_or(self.minute), self.revision);
+        let minute = self.screen_minute.unwrap_or(self.minute);
+        let mut window = Window::at(minute, self.revision);
         let mut compared = SlicedCounts::default();
         let (view, failed) = (u64::from(self.is_view), u64::from(self.js_errors > 0));
         for endpoint in std::iter::once(None).chain(self.endpoints.iter().map(Some)) {
             if let Some(tally) = window.tally_mut(self.variant, endpoint) {
                 (tally.pages, tally.failed_pages, tally.js_errors) = (view, failed, u64::from(self.js_errors));
+                if endpoint.is_none() {
+                    tally.mixed = u64::from(self.is_mixed);
+                    self.scripts.iter().for_each(|script| tally.scripts.add(script, minute));
+                }
                 for (measure, bucket) in &self.measures {
                     let Some(sketch) = tally.sketch_mut(measure) else { continue };
                     sketch.add(*bucket, 1);
@@ -153,6 +170,9 @@ impl Report {
             }
         }
         let seen = Seen { hash: self.subject, is_new: self.variant == Variant::New, is_compared: self.slice.is_some() };
+        if self.js_errors > 0 {
+            window.erring.add(seen);
+        }
         // Each report, since what it tells may go into another minute than the view: so whoever reports
         // an event in a window stands among those who report in it.
         if let Some(reporters) = VIEW.parse().ok().and_then(|view| window.event_mut(&view)) {
@@ -178,7 +198,8 @@ impl Report {
             Measure::Timing(name) | Measure::Value(name) => name.as_str().len() + 20,
             Measure::Latency | Measure::Waited | Measure::Vital(_) => 20,
         });
-        400 + names.chain(measures).sum::<usize>()
+        let scripts = self.scripts.iter().map(|script| script.len() + 10);
+        400 + names.chain(measures).chain(scripts).sum::<usize>()
     }
 
     /// Checks what its format does not say.
@@ -212,6 +233,8 @@ mod tests {
             network: Some(7),
             is_view: true,
             js_errors: 2,
+            scripts: vec!["TypeError: <n> at app.js".into()],
+            is_mixed: true,
             measures: vec![(Measure::Vital(Vital::Lcp), 190), (Measure::Timing(name("tti")), -3)],
             values: Vec::new(),
             events: vec![name("used")],
@@ -295,7 +318,7 @@ mod tests {
     fn a_nonce_counts_once_for_each_metric() {
         let mut first = report();
         let known = first.keep_new("").unwrap_or_default();
-        assert_eq!((first.clone(), known.as_str()), (report(), " view js_errors lcp timing.tti event.used"));
+        assert_eq!((first.clone(), known.as_str()), (report(), " view js_errors mixed lcp timing.tti event.used"));
         assert_eq!(report().keep_new(&known), None);
         let mut later = report();
         later.measures.push((Measure::Vital(Vital::Inp), 100));

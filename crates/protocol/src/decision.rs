@@ -10,7 +10,7 @@ use super::address::Address;
 use super::config::Snapshot;
 use super::facts::{Facts, Known};
 use super::identity::{self, Asking, Newcomers, Subject};
-use super::visit::{self, Given, Told};
+use super::visit::{self, Given, Presented};
 use tidegate_decide::assign::{Assignment, Variant, Visit, Visitor, assign};
 use tidegate_decide::compiled::GroupIndex as _;
 use tidegate_model::Name;
@@ -262,7 +262,7 @@ impl<'a, F: Facts, N: Newcomers> Deciding<'a, F, N> {
     }
 
     /// The visit that the request is part of in a rollout.
-    fn visit(&self, number: usize) -> Option<Told> {
+    fn visit(&self, number: usize) -> Option<Presented> {
         let plan = self.snapshot.catalogue.plan(number)?;
         self.known.visit(plan.key.as_str(), self.request.address.authority)
     }

@@ -3,7 +3,7 @@
 //!
 //! 1. A probe asks as Tidegate asks for a visitor, and follows no redirect: a redirect is an answer.
 //! 2. A hook's answer is one of three words. Whatever else comes is no answer.
-//! 3. Nothing of a body is kept or told; what is told of an answer is its status, its time, and whether a text was
+//! 3. Nothing of a body is kept or reported; what is reported of an answer is its status, its time, and whether a text was
 //!    found.
 
 use serde_json::{Value, json};
@@ -11,13 +11,15 @@ use serde_json::{Value, json};
 use super::notify::keys::Keys;
 use super::notify::webhook::signature;
 use tidegate_decide::hooks::{AGAIN_DEFAULT, HookAnswer};
-use tidegate_decide::verification::Found;
-use tidegate_model::plan::probe::{Expectation, HookSide, PROBE_MAX};
+use tidegate_decide::verification::{Found, is_all_legacy};
+use tidegate_model::live::LiveState;
+use tidegate_model::plan::probe::{Expectation, HookSide, PROBE_MAX, ProbePath};
 use tidegate_model::plan::words::SecretName;
 use tidegate_model::plan::{Hook, Place, Plan, Probe};
 use tidegate_model::record::Record;
 use tidegate_model::route::HostPattern;
 use tidegate_model::variant::Variant;
+use tidegate_model::version::Version;
 use tidegate_model::{Duration, Instant};
 
 /// The variable that names the public site, where it is not at the hosts of the routes.
@@ -26,7 +28,7 @@ pub const PUBLIC_ORIGIN: &str = "PUBLIC_ORIGIN";
 const PAGE_BYTES_MAX: u32 = 512 << 10;
 /// So much of a hook's answer is read, in bytes.
 const HOOK_BYTES_MAX: u32 = 8 << 10;
-/// So much of a hook's own words is told, in characters.
+/// So much of a hook's own words is passed on, in characters.
 const SAID_CHARS_MAX: usize = 200;
 /// A look from outside takes so long at the most, in milliseconds.
 const OUTSIDE_MS_MAX: u32 = 10_000;
@@ -96,14 +98,42 @@ const DOCUMENT: [(&str, &str); 5] = [
 /// # Errors
 /// When the plan has no upstreams.
 pub fn probe(plan: &Plan, probe: &Probe, variant: Variant) -> Result<ErrandRequest, String> {
+    let ms_max = probe.expect.under.unwrap_or(PROBE_MAX).as_ms().min(PROBE_MAX.as_ms());
+    // What is late by a little is reported with its time.
+    let ms_max = u32::try_from(ms_max.saturating_add(500)).unwrap_or(u32::MAX);
+    to_side(plan, &probe.path, variant, ms_max)
+}
+
+/// A look at the file whose `ETag` is new's version.
+///
+/// # Errors
+/// When the plan has no upstreams.
+pub fn version(plan: &Plan, path: &ProbePath) -> Result<ErrandRequest, String> {
+    to_side(plan, path, Variant::New, OUTSIDE_MS_MAX)
+}
+
+/// The version that such a look has found: the tag, without the mark of a weak one.
+///
+/// # Errors
+/// When there is none.
+pub fn version_found(answer: &Result<ErrandAnswer, String>) -> Result<Version, String> {
+    let answer = answer.as_ref().map_err(|why| why.chars().take(SAID_CHARS_MAX).collect::<String>())?;
+    if answer.status != 200 {
+        return Err(format!("it answers {}, and 200 is expected", answer.status));
+    }
+    let tag = answer.header("etag").ok_or("its answer has no ETag")?;
+    let text = tag.trim().trim_start_matches("W/").trim_matches('"');
+    text.parse::<Version>().map_err(|_| "its ETag cannot be a version".to_owned())
+}
+
+fn to_side(plan: &Plan, path: &ProbePath, variant: Variant, ms_max: u32) -> Result<ErrandRequest, String> {
     let upstreams = plan.upstreams.as_ref().ok_or("the plan has no upstreams")?;
-    let place = &upstreams.side(variant).place;
     let host = named_host(plan);
-    let (service, url) = match place {
-        Place::Url(upstream) => (None, format!("{}{}", upstream.as_str(), probe.path)),
+    let (service, url) = match &upstreams.side(variant).place {
+        Place::Url(upstream) => (None, format!("{}{path}", upstream.as_str())),
         Place::Service(name) => {
             let host = host.as_deref().unwrap_or("tidegate.invalid");
-            (Some(name.clone()), format!("https://{host}{}", probe.path))
+            (Some(name.clone()), format!("https://{host}{path}"))
         }
     };
     let mut headers = owned(&DOCUMENT);
@@ -111,9 +141,6 @@ pub fn probe(plan: &Plan, probe: &Probe, variant: Variant) -> Result<ErrandReque
     if let Some(host) = &host {
         headers.extend(owned(&[("x-forwarded-host", host), ("x-forwarded-proto", "https")]));
     }
-    let ms_max = probe.expect.under.unwrap_or(PROBE_MAX).as_ms().min(PROBE_MAX.as_ms());
-    // What is late by a little is told with its time.
-    let ms_max = u32::try_from(ms_max.saturating_add(500)).unwrap_or(u32::MAX);
     Ok(ErrandRequest { service, method: "GET", url, headers, body: String::new(), ms_max, bytes_max: PAGE_BYTES_MAX })
 }
 
@@ -268,8 +295,8 @@ pub fn outside(plan: &Plan, console: Option<&str>, public: Option<&str>) -> Resu
     })
 }
 
-/// What a look at the public site has seen. `is_all_legacy` says whether everybody should be on legacy.
-pub fn seen(answer: &Result<ErrandAnswer, String>, is_all_legacy: bool) -> Found {
+/// What a look at the public site has seen, held against the state that should be in force.
+pub fn seen(answer: &Result<ErrandAnswer, String>, plan: &Plan, live: &LiveState) -> Found {
     let answer = match answer {
         Ok(answer) => answer,
         Err(why) => {
@@ -278,15 +305,31 @@ pub fn seen(answer: &Result<ErrandAnswer, String>, is_all_legacy: bool) -> Found
         }
     };
     let status = answer.status;
-    match (answer.header("tidegate-variant"), answer.header("tidegate-reason")) {
+    let (variant, reason) = match (answer.header("tidegate-variant"), answer.header("tidegate-reason")) {
         (None, None) => {
-            Found { text: format!("the public site answers {status}, and not through Tidegate"), is_fine: Some(false) }
+            let text = format!("the public site answers {status}, and not through Tidegate");
+            return Found { text, is_fine: Some(false) };
         }
-        (variant, reason) => {
-            let (variant, reason) = (variant.unwrap_or("no side"), reason.unwrap_or("no reason"));
-            let text = format!("a new visitor gets {variant} ({reason}), status {status}");
-            Found { text, is_fine: Some(!is_all_legacy || variant == Variant::Legacy.as_str()) }
+        (variant, reason) => (variant.unwrap_or("no side"), reason.unwrap_or("no reason")),
+    };
+    let text = format!("a new visitor gets {variant} ({reason}), status {status}");
+    let is_side_fine = !is_all_legacy(live) || variant == Variant::Legacy.as_str();
+    let (version, is_version_fine) = served(answer, plan, live, variant == Variant::New.as_str());
+    Found { text: text + &version, is_fine: Some(is_side_fine && is_version_fine) }
+}
+
+/// Which version the answer names in new's header, and whether it may: new's answers that of new, and legacy's, which
+/// are not held against anything else, any other.
+fn served(answer: &ErrandAnswer, plan: &Plan, live: &LiveState, is_new: bool) -> (String, bool) {
+    let source = plan.upstreams.as_ref().and_then(|upstreams| upstreams.new.version.as_ref()?.header());
+    let named = source.and_then(|name| answer.header(name)).and_then(|text| text.parse::<Version>().ok());
+    match (named, &live.version) {
+        (Some(named), Some(wanted)) if is_new && named != *wanted => {
+            (format!(", version {named} and not {wanted}"), false)
         }
+        (Some(named), Some(new)) if !is_new && named == *new => (format!(", version {named}, which is new's"), false),
+        (Some(named), _) => (format!(", version {named}"), true),
+        (None, _) => (String::new(), true),
     }
 }
 
@@ -380,17 +423,61 @@ mod tests {
         assert!(hook(&plan.hooks[0], "id", &event, &unset, now).unwrap_err().contains("the secret U is not set"));
     }
 
+    fn live(percent: u64, version: Option<&str>) -> LiveState {
+        let mut live = Record::draft(&plan(r#""/*""#, ""), Instant::from_epoch_ms(0)).live;
+        live.percentage = format!("{percent}").parse().unwrap();
+        live.version = version.and_then(|version| version.parse().ok());
+        live
+    }
+
+    #[test]
+    fn the_version_that_a_visitor_gets_is_the_one_of_its_side() {
+        let mut own = plan(r#""/*""#, "");
+        own.upstreams.as_mut().unwrap().new.version = "header:x-build".parse().ok();
+        let found = |variant: &str, version: &str, percent: u64| {
+            let headers =
+                owned(&[("tidegate-variant", variant), ("tidegate-reason", "bucketed"), ("x-build", version)]);
+            let answer = Ok(ErrandAnswer { status: 200, headers, ..ErrandAnswer::default() });
+            let found = seen(&answer, &own, &live(percent, Some("v2")));
+            (found.text, found.is_fine)
+        };
+        let text = |text: &str| format!("a new visitor gets {text}");
+        assert_eq!(found("new", "v2", 5), (text("new (bucketed), status 200, version v2"), Some(true)));
+        assert_eq!(found("new", "v1", 5), (text("new (bucketed), status 200, version v1 and not v2"), Some(false)));
+        assert_eq!(found("legacy", "v1", 0), (text("legacy (bucketed), status 200, version v1"), Some(true)));
+        assert_eq!(
+            found("legacy", "v2", 0),
+            (text("legacy (bucketed), status 200, version v2, which is new's"), Some(false))
+        );
+    }
+
+    #[test]
+    fn the_etag_of_a_file_is_a_version() {
+        let tagged = |status: u16, tag: Option<&str>| {
+            let headers = tag.map(|tag| owned(&[("etag", tag)])).unwrap_or_default();
+            version_found(&Ok(ErrandAnswer { status, headers, ..ErrandAnswer::default() }))
+        };
+        assert_eq!(tagged(200, Some("\"abc\"")).unwrap().as_str(), "abc");
+        assert_eq!(tagged(200, Some("W/\"5f-1a\"")).unwrap().as_str(), "5f-1a");
+        assert_eq!(tagged(404, Some("\"abc\"")).unwrap_err(), "it answers 404, and 200 is expected");
+        assert_eq!(tagged(200, None).unwrap_err(), "its answer has no ETag");
+        assert_eq!(tagged(200, Some("\"\"")).unwrap_err(), "its ETag cannot be a version");
+        assert!(version_found(&Err("no answer within 10 s".into())).is_err());
+    }
+
     #[test]
     fn what_a_visitor_gets_is_held_against_what_everybody_should() {
+        let own = plan(r#""/*""#, "");
         let marked = |variant: &str| {
             let headers = owned(&[("tidegate-variant", variant), ("tidegate-reason", "killed")]);
             Ok(ErrandAnswer { status: 200, headers, ..ErrandAnswer::default() })
         };
-        assert_eq!(seen(&marked("legacy"), true).is_fine, Some(true));
-        assert_eq!(seen(&marked("new"), true).is_fine, Some(false));
-        assert_eq!(seen(&marked("new"), false).is_fine, Some(true));
-        assert_eq!(seen(&answer(200, ""), true).is_fine, Some(false));
-        assert_eq!(seen(&Err("its host has no address".into()), true).is_fine, None);
+        let (back, some) = (live(0, None), live(5, None));
+        assert_eq!(seen(&marked("legacy"), &own, &back).is_fine, Some(true));
+        assert_eq!(seen(&marked("new"), &own, &back).is_fine, Some(false));
+        assert_eq!(seen(&marked("new"), &own, &some).is_fine, Some(true));
+        assert_eq!(seen(&answer(200, ""), &own, &back).is_fine, Some(false));
+        assert_eq!(seen(&Err("its host has no address".into()), &own, &back).is_fine, None);
         assert_eq!(
             outside(&plan(r#""*.a.example/x/*""#, ""), Some("https://ops.example"), None).unwrap().url,
             "https://ops.example/x/"

@@ -169,6 +169,8 @@ fn read(part: &str, minute: u64, nonce: String, mask: u64) -> Option<Report> {
         network: None,
         is_view: true,
         js_errors: 0,
+        scripts: Vec::new(),
+        is_mixed: false,
         measures: Vec::new(),
         values: Vec::new(),
         events: Vec::new(),
@@ -265,12 +267,12 @@ mod tests {
     #[test]
     fn what_a_page_was_given_comes_back() {
         let reports = key(KEY).verify(&token(), HOST, MINUTE).unwrap_or_default();
-        let told: Vec<_> = reports
+        let reported: Vec<_> = reports
             .iter()
             .map(|r| (r.rollout.as_str(), r.variant, r.revision, r.minute, r.subject, r.slice, r.endpoints.len()))
             .collect();
         assert_eq!(
-            told,
+            reported,
             [
                 ("shop", Variant::New, 7, MINUTE, (1 << HASH_BITS) - 5, Some(99), 2),
                 ("banner", Variant::Legacy, 2, MINUTE, 12, None, 0)
@@ -304,8 +306,8 @@ mod tests {
         let uncounted = Exposure { is_counted: false, ..routed() };
         let token = Issuer::new(key(KEY), 1).issue(HOST, MINUTE, [uncounted, flag()].into_iter()).unwrap_or_default();
         let reports = key(KEY).verify(&token, HOST, MINUTE).unwrap_or_default();
-        let told: Vec<_> = reports.iter().map(|r| (r.rollout.as_str(), r.is_counted, r.endpoints.len())).collect();
-        assert_eq!(told, [("shop", false, 2), ("banner", true, 0)]);
+        let reported: Vec<_> = reports.iter().map(|r| (r.rollout.as_str(), r.is_counted, r.endpoints.len())).collect();
+        assert_eq!(reported, [("shop", false, 2), ("banner", true, 0)]);
         let counted = key(KEY).verify(&token.replacen(":-", "", 1), HOST, MINUTE);
         assert!(counted.is_none(), "no page makes itself count");
     }

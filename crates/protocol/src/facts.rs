@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::cell::OnceCell;
 
-use super::visit::{self, Given, Told};
+use super::visit::{self, Given, Presented};
 use super::{choice, cookie, preview};
 use tidegate_decide::assign::Variant;
 use tidegate_model::node::{Node, Value};
@@ -27,11 +27,11 @@ pub trait Facts {
     /// the cookies hold one.
     fn preview(&self, cookies: &str, rollout: &str, host: &str) -> Option<Variant>;
     /// The visit that the browser's cookies tell of. Asked only where they hold one, and the plan wants it.
-    fn visit(&self, _cookies: &str, _rollout: &str, _host: &str) -> Option<Told> {
+    fn visit(&self, _cookies: &str, _rollout: &str, _host: &str) -> Option<Presented> {
         None
     }
     /// The cookie by which a visit begins or goes on, where one is due.
-    fn renewed(&self, _told: Option<&Told>, _given: &Given<'_>) -> Option<String> {
+    fn renewed(&self, _told: Option<&Presented>, _given: &Given<'_>) -> Option<String> {
         None
     }
     /// The side that the browser's user has chosen on this host, where the plan allows that. Asked only where the
@@ -84,7 +84,7 @@ impl<'a, F: Facts> Known<'a, F> {
     }
 
     /// The visit that this is part of in a rollout.
-    pub fn visit(&self, rollout: &str, host: &str) -> Option<Told> {
+    pub fn visit(&self, rollout: &str, host: &str) -> Option<Presented> {
         let cookies = self.cookies();
         if cookies.contains(visit::COOKIE) { self.facts.visit(cookies, rollout, host) } else { None }
     }

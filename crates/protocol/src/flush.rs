@@ -26,9 +26,9 @@ use tidegate_model::subject::fnv1a64;
 
 /// The longest text of KV that is passed on; a live state has a few hundred bytes.
 pub const TEXT_BYTES_MAX: usize = 2_048;
-/// So many lists are told of; who has more sees the first.
+/// So many lists are reported; who has more sees the first.
 pub const LISTS_MAX: usize = 100;
-/// So many versions are told of at once.
+/// So many versions are reported at once.
 pub const VERSIONS_MAX: usize = 64;
 /// A batch that was refused so often is given up: after that many intervals the controller is no longer
 /// being replaced by one that can read it.
@@ -39,7 +39,7 @@ pub const REFUSALS_MAX: u32 = 10;
 ///
 /// 1. Isolates know nothing of refusals: what they sent and cannot be read has to be acknowledged.
 /// 2. Isolates give up what was refused [`REFUSALS_MAX`] times.
-/// 3. Isolates report to the relays that they are told of, and the controller takes reports of relays.
+/// 3. Isolates report to the relays that are named to them, and the controller takes reports of relays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Version(pub u32);
@@ -154,7 +154,7 @@ pub struct Batch {
     pub sequence: u64,
     /// By rollout, revision and minute.
     pub counted: Vec<Counted>,
-    /// What pages told.
+    /// What pages reported.
     pub reports: Vec<Report>,
 }
 
@@ -181,7 +181,7 @@ pub struct Answer {
     /// The value of the KV key `plans`, where the isolate's plans are older.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plans: Option<String>,
-    /// The states that are newer, or that it told of texts for.
+    /// The states that are newer, or of whose texts it reported.
     pub states: Vec<RolloutUpdate>,
     /// The number of the last batch of this isolate that is stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -195,10 +195,10 @@ pub struct Answer {
     /// Which relays there are; `None` says nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layout: Option<Layout>,
-    /// Whether these are the states of all rollouts that there are; told to relays alone.
+    /// Whether these are the states of all rollouts that there are; sent to relays alone.
     #[serde(default, skip_serializing_if = "is_false")]
     pub is_whole: bool,
-    /// Whether an isolate that asks for everything is told nothing here and is to ask its relay, as thousands of new
+    /// Whether an isolate that asks for everything is sent nothing here and is to ask its relay, as thousands of new
     /// ones do at once.
     #[serde(default, skip_serializing_if = "is_false")]
     pub is_elsewhere: bool,
@@ -241,8 +241,11 @@ impl Counted {
     /// About how long its text is in bytes, rather too long.
     pub fn bytes(&self) -> usize {
         let Self { window, compared, .. } = self;
-        let counts: usize =
-            window.sides.iter().map(|(_, tally)| 400 + tally.statuses.len() * 20 + tally.repeats.len() * 30).sum();
+        let counts: usize = window
+            .sides
+            .iter()
+            .map(|(_, own)| 400 + own.statuses.len() * 20 + own.repeats.len() * 30 + own.scripts.bytes())
+            .sum();
         let sketches: usize = window
             .sides
             .iter()
@@ -256,7 +259,9 @@ impl Counted {
         let digits =
             |rows: &[(u16, u32)]| rows.iter().map(|(_, count)| (*count as usize).min(4)).sum::<usize>().min(4_000);
         let binned: usize = compared.binned.iter().map(|own| 120 + digits(&own.exposures) + digits(&own.events)).sum();
-        500 + failed + binned + counts + sketches + trials + values + events + window.subjects.iter().count() * 17
+        let seen: usize =
+            [&window.subjects, &window.failing, &window.erring].map(|own| own.iter().count() * 17).iter().sum();
+        500 + failed + binned + counts + sketches + trials + values + events + seen
     }
 }
 

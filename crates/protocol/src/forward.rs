@@ -10,7 +10,7 @@ use super::validators;
 use tidegate_decide::assign::Variant;
 use tidegate_model::plan::{Backend, OriginPolicy, Place};
 
-/// What the upstream is told about the decision.
+/// What the upstream learns of the decision.
 #[derive(Clone, Copy, Debug)]
 pub struct Marks<'a> {
     /// The side, the rollout's key and the stage's name, where a rollout takes the request.
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn the_upstream_is_told_the_decision() {
+    fn the_upstream_gets_the_decision() {
         let marks = Marks { rollout: Some((Variant::New, "checkout", "canary")), flags: "a=new" };
         let request = request("if-none-match:\"x~tg-l\"");
         let conditions = Conditions::For { asked: Variant::New, is_varying: true };

@@ -14,6 +14,33 @@ use tidegate_model::plan::Token;
 /// Clocks may differ by so much.
 const LEEWAY_S: f64 = 60.0;
 
+/// Why a token whose keys are published could not be verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unverified {
+    /// It cannot be taken apart, or names an extension that must be known.
+    NoToken,
+    /// It claims another algorithm than those that count.
+    Algorithm,
+    /// There are no keys.
+    NoKeys,
+    /// It names a key that is not published.
+    UnknownKey,
+    /// The signature is not the key's, or the key is not for the algorithm.
+    Signature,
+}
+
+impl std::fmt::Display for Unverified {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::NoToken => "it is no JWT",
+            Self::Algorithm => "it is not signed with RS256 or ES256",
+            Self::NoKeys => "the published keys cannot be read",
+            Self::UnknownKey => "it is signed with a key that is not published",
+            Self::Signature => "its signature is wrong",
+        })
+    }
+}
+
 /// A token's parts, not verified.
 pub struct Parts<'a> {
     /// The signed text.
@@ -59,9 +86,19 @@ pub fn text_of<'n>(node: &'n Node, name: &str) -> Option<&'n str> {
     node.field(name).and_then(as_text)
 }
 
-fn as_text(node: &Node) -> Option<&str> {
+/// The text that a claim is.
+pub fn as_text(node: &Node) -> Option<&str> {
     match &node.value {
         Value::Text(text) => Some(text),
+        _ => None,
+    }
+}
+
+/// The time that a claim is, in seconds since 1970.
+pub fn time_of(claims: &Node, name: &str) -> Option<f64> {
+    match claims.field(name)?.value {
+        Value::Integer(seconds) => Some(seconds as f64),
+        Value::Float(seconds) => Some(seconds),
         _ => None,
     }
 }
@@ -79,13 +116,7 @@ pub fn verify_hs256(text: &str, key: &[u8], token: &Token, now_s: f64, may_have_
 /// Whether the claims of a token whose signature is good are within their time (or past it, where that may be)
 /// and meant for us.
 pub fn accepted(claims: &Node, token: &Token, now_s: f64, may_have_expired: bool) -> bool {
-    let time = |name: &str| {
-        claims.field(name).map(|claim| match claim.value {
-            Value::Integer(seconds) => Some(seconds as f64),
-            Value::Float(seconds) => Some(seconds),
-            _ => None,
-        })
-    };
+    let time = |name: &str| claims.field(name).map(|_| time_of(claims, name));
     let is_in_time = match (time("exp"), time("nbf")) {
         (Some(None), _) | (_, Some(None)) => false,
         (expires, starts) => {

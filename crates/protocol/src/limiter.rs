@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_allowed_is_given_back_and_who_waits_is_told_how_long() {
+    fn what_was_allowed_is_given_back_and_who_waits_is_reported_how_long() {
         let mut limiter = Limiter::new(SIGN_INS);
         for _ in 0..100 {
             admits(&mut limiter, "192.0.2.1", 1, 0.0, 1);

@@ -15,9 +15,10 @@ use tidegate_model::plan::Plan;
 use tidegate_model::source::Source;
 
 /// Of a request: those that some rule reads. [`super::message::RequestText::header`] takes no other.
-pub const OF_REQUESTS: [&str; 18] = [
+pub const OF_REQUESTS: [&str; 19] = [
     "accept",
     "access-control-request-method",
+    "authorization",
     "cf-connecting-ip",
     "content-length",
     "cookie",
@@ -37,12 +38,13 @@ pub const OF_REQUESTS: [&str; 18] = [
 ];
 
 /// Of an answer: those that some rule reads or changes. [`super::message::AnswerText::header`] takes no other.
-pub const OF_ANSWERS: [&str; 15] = [
+pub const OF_ANSWERS: [&str; 17] = [
     "access-control-allow-origin",
     "alt-svc",
     "cache-control",
     "cdn-cache-control",
     "cloudflare-cdn-cache-control",
+    "content-encoding",
     "content-length",
     "content-location",
     "content-type",
@@ -53,6 +55,7 @@ pub const OF_ANSWERS: [&str; 15] = [
     "refresh",
     "set-cookie",
     "surrogate-control",
+    "vary",
 ];
 
 /// More names than so many are not kept apart: then every header is needed.
@@ -144,8 +147,8 @@ fn of_plan(plan: &Plan) -> impl Iterator<Item = String> {
         Source::Cookie(_) | Source::Country | Source::Claim { .. } => None,
     });
     let sides = plan.upstreams.iter().flat_map(|upstreams| [&upstreams.legacy, &upstreams.new]);
-    let versions = sides.filter_map(|backend| backend.version.as_ref()).map(|version| version.header.clone());
-    headers.chain(versions).map(|name| name.to_ascii_lowercase())
+    let versions = sides.filter_map(|backend| backend.version.as_ref()?.header());
+    headers.chain(versions.map(str::to_owned)).map(|name| name.to_ascii_lowercase())
 }
 
 #[cfg(test)]
@@ -170,7 +173,7 @@ mod tests {
     fn what_plans_name_is_needed_from_then_on() {
         let plans = r#"{"v":1,"revision":1,"rollouts":[{"key":"a","routes":["/a/*"],
             "upstreams":{"legacy":"https://l.example","new":{"url":"https://n.example","version":"header:X-Build"}},
-            "identity":{"from":["jwt:login.sub","header:X-User"],"jwt":{"login":{"from":"header:authorization","secret":"secret:S"}}},
+            "identity":{"from":["jwt:login.sub","header:X-User"],"jwt":{"login":{"from":"header:x-login","secret":"secret:S"}}},
             "robots":{"also":["header:x-probe = yes"]},
             "groups":{"team":{"match":"header:x-team = red"}},
             "stage":[{"name":"all","percentage":100}]}]}"#;
@@ -178,7 +181,7 @@ mod tests {
         assert!(broken.is_empty(), "{broken:?}");
         let mut named = Named::default();
         named.learn(&catalogue);
-        for name in ["x-user", "authorization", "x-probe", "x-team"] {
+        for name in ["x-user", "x-login", "x-probe", "x-team"] {
             assert_eq!(named.of_request(name), Need::Own, "{name}");
         }
         assert_eq!(named.of_answer("x-build"), Need::Own);

@@ -18,7 +18,7 @@ const COST_MS_ASSUMED: f64 = 2.0;
 const WEIGHT: f64 = 0.1;
 /// One measurement says no more than this: the machine was asleep, or the clock was set.
 const COST_MS_MAX: f64 = 50.0;
-/// Isolates that were told the same would come together forever.
+/// Isolates that got the same time would come together forever.
 const SPREAD: f64 = 0.125;
 
 /// What flushes cost.

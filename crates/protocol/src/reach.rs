@@ -1,6 +1,6 @@
 //! How far a kill has come: which isolates still act on an older state.
 //!
-//! An isolate reports with each flush which revision of each rollout it has. One that was heard from in the
+//! An isolate reports with each flush which revision of each rollout it has. One that has reported in the
 //! last minute may serve new until it reports the kill's revision, or a later one. An isolate without requests
 //! reports nothing, and serves nothing either: its next request may still be answered from what it has, which is
 //! why it counts as behind.
@@ -31,11 +31,11 @@ pub struct Reach {
     pub key: Name,
     /// The revision that killed it.
     pub revision: u64,
-    /// The isolates that were heard in the last minute.
+    /// The isolates that have reported in the last minute.
     pub isolates: usize,
-    /// Those of them that have not told that they know of it.
+    /// Those of them that have not confirmed that they know of it.
     pub behind: usize,
-    /// For how long no request to new was told of, where none is behind.
+    /// For how long no request to new was reported, where none is behind.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quiet_ms: Option<i64>,
 }
@@ -76,9 +76,9 @@ impl Kills {
         self.0.remove(key);
     }
 
-    /// An isolate has told what it knows and what it has counted.
+    /// An isolate has reported what it knows and what it has counted.
     pub fn hear(&mut self, flush: &Flush, now: Instant) {
-        self.0.retain(|_, kill| (now.as_epoch_ms() - kill.begun_at.as_epoch_ms()).abs() < WATCHED_MS);
+        self.0.retain(|_, kill| now.ms_since(kill.begun_at).abs() < WATCHED_MS);
         if self.0.is_empty() {
             return;
         }
@@ -112,7 +112,7 @@ impl Kills {
         }
     }
 
-    /// How far each kill has come. `isolates` are those that were heard in the last minute, and what those of them tell
+    /// How far each kill has come. `isolates` are those that have reported in the last minute, and what those of them say
     /// that are relays.
     pub fn reaches<'a>(
         &self,
@@ -130,7 +130,7 @@ impl Kills {
                 None => usize::from(kill.behind.contains(own)),
             };
             let behind: usize = there.iter().map(is_behind).sum();
-            let quiet_ms = now.as_epoch_ms().saturating_sub(kill.loud_at.as_epoch_ms()).max(0);
+            let quiet_ms = now.ms_since(kill.loud_at).max(0);
             Reach {
                 key: key.clone(),
                 revision: kill.revision,
@@ -190,9 +190,9 @@ mod tests {
 
     #[track_caller]
     fn stands(kills: &Kills, isolates: &[&str], now_ms: i64, behind: usize, quiet_ms: Option<i64>) {
-        let told = kills.reaches(isolates.iter().map(|own| (*own, None)), at(now_ms));
+        let reported = kills.reaches(isolates.iter().map(|own| (*own, None)), at(now_ms));
         assert_eq!(
-            told.iter().map(|own| (own.isolates, own.behind, own.quiet_ms)).collect::<Vec<_>>(),
+            reported.iter().map(|own| (own.isolates, own.behind, own.quiet_ms)).collect::<Vec<_>>(),
             [(isolates.len(), behind, quiet_ms)]
         );
     }
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_to_new_that_is_told_of_late_breaks_the_quiet() {
+    fn a_request_to_new_that_is_reported_late_breaks_the_quiet() {
         let mut kills = killed();
         for isolate in ["a", "b"] {
             kills.hear(&knows(isolate, Some(8)), at(1_000));
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kill_that_has_ended_or_is_long_ago_is_not_told_of() {
+    fn a_kill_that_has_ended_or_is_long_ago_is_not_reported() {
         let mut kills = killed();
         kills.hear(&knows("a", Some(7)), at(WATCHED_MS));
         assert_eq!(kills.reaches([("a", None)].into_iter(), at(WATCHED_MS)), []);

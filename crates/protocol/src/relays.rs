@@ -144,7 +144,7 @@ impl Default for Sizes {
 /// The layout and what it follows from.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Planner {
-    /// The layout that is told.
+    /// The layout that is sent.
     pub layout: Layout,
     /// How large it may grow.
     pub sizes: Sizes,

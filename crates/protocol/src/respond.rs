@@ -18,7 +18,7 @@ pub struct Provenance<'a> {
     pub variant: Option<Variant>,
     /// Why that side.
     pub reason: &'a str,
-    /// Whether another subject might have got another answer, and shared caches are not told to tell them apart.
+    /// Whether another subject might have got another answer, and shared caches cannot distinguish them.
     pub is_private: bool,
     /// Whether browsers may hold either side's copy.
     pub is_varying: bool,
@@ -44,7 +44,7 @@ pub enum Life {
 /// The headers by which a site steers caches apart from the browser's; they would overrule `private`.
 const TARGETED: [&str; 3] = ["cdn-cache-control", "cloudflare-cdn-cache-control", "surrogate-control"];
 
-/// The statuses that caches store without being told how long (RFC 9110 §15.1).
+/// The statuses that caches store without being given a time (RFC 9110 §15.1).
 const HEURISTIC: [u16; 12] = [200, 203, 204, 206, 300, 301, 308, 404, 405, 410, 414, 501];
 
 /// The changes to the upstream's headers.

@@ -32,7 +32,7 @@ pub struct VisitKey(signing::Key);
 
 /// The visit that a cookie tells of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Told {
+pub struct Presented {
     /// The visit.
     pub visit: Visit,
     seen_s: u64,
@@ -56,13 +56,13 @@ impl VisitKey {
     }
 
     /// The visit that a browser's cookies tell of, unless it is over at `now_s`.
-    pub fn told(&self, cookies: &str, rollout: &str, host: &str, now_s: f64) -> Option<Told> {
+    pub fn presented(&self, cookies: &str, rollout: &str, host: &str, now_s: f64) -> Option<Presented> {
         let name = format!("{COOKIE}{rollout}");
-        let told = cookie::values(cookies, &name).find_map(|token| self.verify(token, rollout, host))?;
-        (now_s < (told.seen_s + IDLE_S) as f64).then_some(told)
+        let presented = cookie::values(cookies, &name).find_map(|token| self.verify(token, rollout, host))?;
+        (now_s < (presented.seen_s + IDLE_S) as f64).then_some(presented)
     }
 
-    fn verify(&self, token: &str, rollout: &str, host: &str) -> Option<Told> {
+    fn verify(&self, token: &str, rollout: &str, host: &str) -> Option<Presented> {
         let (payload, signature) = token.rsplit_once('.')?;
         if !signing::is_signed(&self.0, payload, &URL_SAFE_NO_PAD.decode(signature).ok()?) {
             return None;
@@ -73,23 +73,23 @@ impl VisitKey {
         let begun_s = parts.next()?.parse().ok()?;
         let seen_s = parts.next()?.parse().ok()?;
         let is_here = parts.next()?.eq_ignore_ascii_case(host);
-        (is_its && is_here).then_some(Told { visit: Visit { variant, begun_s }, seen_s })
+        (is_its && is_here).then_some(Presented { visit: Visit { variant, begun_s }, seen_s })
     }
 
     /// The `Set-Cookie` by which a visit begins or goes on, where one is due.
-    pub fn renewed(&self, told: Option<&Told>, given: &Given<'_>, now_s: f64) -> Option<String> {
+    pub fn renewed(&self, presented: Option<&Presented>, given: &Given<'_>, now_s: f64) -> Option<String> {
         let Given { rollout, host, variant, reason, asked } = *given;
         let now_s = now_s as u64;
-        let is_old = |told: &Told| match asked {
-            Asked::Document => now_s >= told.seen_s + DOCUMENT_S || told.visit.variant != variant,
-            Asked::Data => now_s >= told.seen_s + DATA_S,
+        let is_old = |presented: &Presented| match asked {
+            Asked::Document => now_s >= presented.seen_s + DOCUMENT_S || presented.visit.variant != variant,
+            Asked::Data => now_s >= presented.seen_s + DATA_S,
             Asked::Asset => false,
         };
-        let is_due = told.map_or(asked != Asked::Asset, is_old);
+        let is_due = presented.map_or(asked != Asked::Asset, is_old);
         if !is_due || !has_side(reason) {
             return None;
         }
-        let begun_s = told.map_or(now_s, |told| told.visit.begun_s);
+        let begun_s = presented.map_or(now_s, |presented| presented.visit.begun_s);
         let payload = format!("{rollout}~{variant}~{begun_s}~{now_s}~{host}");
         let signature = URL_SAFE_NO_PAD.encode(signing::sign(&self.0, &payload));
         Some(format!(
@@ -149,8 +149,8 @@ mod tests {
 
     /// The cookie that a request at this second sets, given the one before.
     fn next(cookies: &str, given: &Given<'_>, after_s: f64) -> Option<String> {
-        let told = key().told(cookies, "shop", HOST, NOW_S + after_s);
-        let set = key().renewed(told.as_ref(), given, NOW_S + after_s)?;
+        let presented = key().presented(cookies, "shop", HOST, NOW_S + after_s);
+        let set = key().renewed(presented.as_ref(), given, NOW_S + after_s)?;
         assert!(set.ends_with("; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=1800"), "{set}");
         set.split(';').next().map(str::to_owned)
     }
@@ -160,12 +160,13 @@ mod tests {
     #[test]
     fn a_visit_lasts_until_nothing_was_asked_for_half_an_hour() {
         let cookies = next("", &PAGE(Variant::Legacy), 0.0).unwrap_or_else(|| unreachable!());
-        let at = |after_s: f64| key().told(&cookies, "shop", HOST, NOW_S + after_s).map(|told| told.visit);
+        let at =
+            |after_s: f64| key().presented(&cookies, "shop", HOST, NOW_S + after_s).map(|presented| presented.visit);
         assert_eq!(at(1_799.0), Some(Visit { variant: Variant::Legacy, begun_s: 1_000_000 }));
         assert_eq!(at(1_800.0), None);
         let later = next(&cookies, &PAGE(Variant::Legacy), 1_500.0).unwrap_or_else(|| unreachable!());
-        let told = key().told(&later, "shop", HOST, NOW_S + 3_000.0);
-        assert_eq!(told.map(|told| told.visit.begun_s), Some(1_000_000), "it is the same visit");
+        let presented = key().presented(&later, "shop", HOST, NOW_S + 3_000.0);
+        assert_eq!(presented.map(|presented| presented.visit.begun_s), Some(1_000_000), "it is the same visit");
     }
 
     #[test]
@@ -188,11 +189,12 @@ mod tests {
     #[test]
     fn a_forged_one_and_one_of_another_rollout_or_host_are_none() {
         let cookies = next("", &PAGE(Variant::Legacy), 0.0).unwrap_or_else(|| unreachable!());
-        let told = |cookies: &str, rollout: &str, host: &str| key().told(cookies, rollout, host, NOW_S).is_some();
-        assert!(told(&cookies, "shop", "SHOP.example.com"));
-        assert!(!told(&cookies.replace("legacy", "new"), "shop", HOST));
-        assert!(!told(&cookies, "shop", "evil.example"));
-        assert!(!told(&cookies.replace("visit-shop=", "visit-other="), "other", HOST));
+        let presented =
+            |cookies: &str, rollout: &str, host: &str| key().presented(cookies, rollout, host, NOW_S).is_some();
+        assert!(presented(&cookies, "shop", "SHOP.example.com"));
+        assert!(!presented(&cookies.replace("legacy", "new"), "shop", HOST));
+        assert!(!presented(&cookies, "shop", "evil.example"));
+        assert!(!presented(&cookies.replace("visit-shop=", "visit-other="), "other", HOST));
     }
 
     #[test]

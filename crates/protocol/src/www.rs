@@ -2,7 +2,9 @@
 //!
 //! 1. The console may load nothing but its own files, run no text as code, and be framed by nobody.
 //! 2. What has its content's hash in its name may be kept for good; the page that names it may not.
-//! 3. The beacon's script keeps its name in the pages of others, so it is asked for again each hour.
+//! 3. Whoever comes with a sign-in by Cloudflare Access is signed in already, which the page finds in its timing: else it
+//!    would have to ask, and everybody else's page would begin with a refusal.
+//! 4. The beacon's script keeps its name in the pages of others, so it is asked for again each hour.
 
 use super::beacon::path::SCRIPT;
 
@@ -17,15 +19,16 @@ pub fn is_file(path: &str) -> bool {
     path.strip_prefix("/_tidegate/").is_some_and(|name| name.is_empty() || name.contains('.') && !name.contains('/'))
 }
 
-/// What is added to the headers of such a file, a line each.
-pub fn headers(path: &str) -> String {
+/// What is added to the headers of such a file, a line each; for whoever comes by Access, also that.
+pub fn headers(path: &str, is_by_access: bool) -> String {
     let cache = match path {
         SCRIPT => "public, max-age=3600, stale-while-revalidate=86400",
         _ if is_hashed(path) => "public, max-age=31536000, immutable",
         _ => "no-cache",
     };
     let own = if path == SCRIPT { "" } else { GUARDED };
-    format!("{own}cache-control:{cache}\nx-content-type-options:nosniff")
+    let access = if is_by_access && cache == "no-cache" { "server-timing:access\n" } else { "" };
+    format!("{own}{access}cache-control:{cache}\nx-content-type-options:nosniff")
 }
 
 /// Whether a name ends with the hash that the build gives it, as `main-F5T3LUGM.js`.
@@ -56,8 +59,15 @@ mod tests {
     }
 
     #[test]
+    fn only_the_page_of_whoever_comes_by_access_says_so() {
+        let says = |path, is_by_access| headers(path, is_by_access).contains("server-timing:access");
+        assert!(says("/_tidegate/", true) && !says("/_tidegate/", false));
+        assert!(!says(SCRIPT, true) && !says("/_tidegate/main-F5T3LUGM.css", true));
+    }
+
+    #[test]
     fn only_what_has_a_hash_in_its_name_is_kept_for_good() {
-        let kept = |path| headers(path).contains("immutable");
+        let kept = |path| headers(path, true).contains("immutable");
         assert!(kept("/_tidegate/main-F5T3LUGM.css") && kept("/_tidegate/worker-OJVPEFOP.js"));
         assert!(
             !kept("/_tidegate/")
@@ -65,7 +75,7 @@ mod tests {
                 && !kept("/_tidegate/icon.svg")
                 && !kept("/_tidegate/main-no.js")
         );
-        assert!(headers("/_tidegate/").contains("content-security-policy:default-src 'none';"));
-        assert!(!headers("/_tidegate/beacon.js").contains("security-policy"));
+        assert!(headers("/_tidegate/", false).contains("content-security-policy:default-src 'none';"));
+        assert!(!headers("/_tidegate/beacon.js", false).contains("security-policy"));
     }
 }

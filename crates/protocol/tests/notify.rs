@@ -74,7 +74,7 @@ fn sent(channel: &Channel, n: &Notification, reference: Option<&str>) -> Request
 }
 
 /// A request in one line: what is asked of whom.
-fn told(request: &Request) -> String {
+fn reported(request: &Request) -> String {
     match request {
         Request::Nothing => "nothing".into(),
         Request::Mail { subject, .. } => format!("mail {subject}"),
@@ -132,8 +132,8 @@ fn each_channel_gets_what_it_is_for_and_nothing_else() {
         let _ = writeln!(table, "{name}");
         for kind in KINDS {
             let n = of_kind(kind);
-            let first = told(&sent(&channel, &n, None));
-            let later = told(&sent(&channel, &n, Some("REF-1")));
+            let first = reported(&sent(&channel, &n, None));
+            let later = reported(&sent(&channel, &n, Some("REF-1")));
             let _ = writeln!(table, "  {:<11} {first}", kind.as_str());
             if later != first {
                 let _ = writeln!(table, "  {:<11} {later}", "… later");
@@ -368,7 +368,7 @@ fn in_jira_and_grafana_hostile_words_are_text() {
 }
 
 #[test]
-fn clients_and_users_are_told_the_plans_words_and_nothing_else() {
+fn clients_and_users_are_reported_the_plans_words_and_nothing_else() {
     for audience in ["client", "users"] {
         let n = Notification {
             audience: Some(audience.into()),
@@ -376,7 +376,7 @@ fn clients_and_users_are_told_the_plans_words_and_nothing_else() {
             ..of_kind(NotificationKind::Rollback)
         };
         for (name, channel) in channels() {
-            let told = match sent(&channel, &n, None) {
+            let reported = match sent(&channel, &n, None) {
                 Request::Http { body, .. } => body,
                 Request::Mail { subject, text, html, .. } => {
                     assert_eq!(subject, "The pilot starts on Monday");
@@ -395,7 +395,7 @@ fn clients_and_users_are_told_the_plans_words_and_nothing_else() {
                 "guardrail",
                 "ritical · ",
             ] {
-                assert!(!told.contains(word), "{name}, {word}: {told}");
+                assert!(!reported.contains(word), "{name}, {word}: {reported}");
             }
         }
     }
@@ -732,7 +732,7 @@ fn a_webhooks_answers_are_tried_again_but_for_an_address_that_is_gone() {
 #[test]
 fn urgency_alone_decides_whether_a_pager_rings() {
     let pager = channel(json!({ "pagerduty": "secret:PAGE_KEY" }));
-    let of = |kind, urgency| told(&sent(&pager, &Notification { urgency, ..of_kind(kind) }, None));
+    let of = |kind, urgency| reported(&sent(&pager, &Notification { urgency, ..of_kind(kind) }, None));
     assert!(of(NotificationKind::Rollback, Urgency::Info).contains("/v2/change/enqueue"));
     assert!(of(NotificationKind::Rollback, Urgency::Warning).ends_with("/v2/enqueue trigger"));
     assert_eq!(of(NotificationKind::Digest, Urgency::Critical), "nothing");

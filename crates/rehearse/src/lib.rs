@@ -73,7 +73,7 @@ impl Asked {
         Self { plan: [plan], scenario: [scenario], plans, read, settings, faults, is_ok }
     }
 
-    fn told(&self) -> String {
+    fn progress(&self) -> String {
         let rollouts = self.plans.iter().map(|plan| Outline::of(plan, self.settings.requests_per_hour)).collect();
         json(&Checked {
             ok: self.is_ok,
@@ -89,7 +89,7 @@ impl Asked {
 /// What is wrong with plans (TOML, or the JSON of `tidegate compile`), a scenario and settings, and what
 /// the plans hold, as JSON.
 pub fn check(plans: &str, scenario: &str, settings: &str) -> String {
-    Asked::read(plans, scenario, settings).told()
+    Asked::read(plans, scenario, settings).progress()
 }
 
 /// What came of many runs, of their fates as a JSON list, as JSON.
@@ -108,12 +108,12 @@ pub struct Rehearsal {
     tracks: Vec<Track>,
     /// When the last points were taken, in milliseconds since the start.
     pointed_ms: i64,
-    /// How many events were there then, and how many have been told.
+    /// How many events were there then, and how many have been reported.
     events: (usize, usize),
     is_over: bool,
 }
 
-/// The points of one rollout that have not been told yet.
+/// The points of one rollout that have not been reported yet.
 #[derive(Serialize)]
 struct Track {
     rollout: Name,
@@ -140,7 +140,7 @@ struct Happened<'a> {
 
 /// What has become of a rehearsal.
 #[derive(Serialize)]
-struct Told {
+struct Results {
     over: bool,
     start: tidegate_model::Instant,
     fates: Vec<RunOutcome>,
@@ -155,7 +155,7 @@ impl Rehearsal {
     pub fn new(plans: &str, scenario: &str, settings: &str) -> Result<Self, String> {
         let asked = Asked::read(plans, scenario, settings);
         if !asked.is_ok {
-            return Err(asked.told());
+            return Err(asked.progress());
         }
         let simulation = Simulation::new(&asked.plans, &asked.read, &asked.settings);
         let counts = |plan: &&Plan| asked.settings.rollout.as_ref().is_none_or(|key| *key == plan.key);
@@ -193,9 +193,9 @@ impl Rehearsal {
 
     /// The points of each rollout that counts since they were last asked for, as JSON.
     pub fn points(&mut self) -> String {
-        let told = json(&self.tracks);
+        let progress = json(&self.tracks);
         self.tracks.iter_mut().for_each(|track| track.points.clear());
-        told
+        progress
     }
 
     /// What has happened to them since that was last asked for, as JSON.
@@ -204,17 +204,17 @@ impl Rehearsal {
         let events = self.simulation.events();
         let is_shown = |event: &&Event| self.tracks.iter().any(|track| track.rollout == event.rollout);
         let new = events.iter().skip(self.events.1).filter(is_shown);
-        let told =
+        let progress =
             json(&new.map(|event| Happened { at_ms: event.at.as_epoch_ms() - start_ms, event }).collect::<Vec<_>>());
         self.events.1 = events.len();
-        told
+        progress
     }
 
     /// What has become of them so far, as JSON; each fate as `tidegate simulate --json` prints it.
     pub fn report(&self) -> String {
         let is_shown = |fate: &RunOutcome| self.tracks.iter().any(|track| track.rollout == fate.rollout);
         let fates = self.simulation.fates().into_iter().filter(is_shown).collect();
-        json(&Told { over: self.is_over, start: self.simulation.began(), fates, never: self.simulation.never() })
+        json(&Results { over: self.is_over, start: self.simulation.began(), fates, never: self.simulation.never() })
     }
 
     fn point(&mut self) {
@@ -226,6 +226,6 @@ impl Rehearsal {
     }
 }
 
-fn json(told: &impl Serialize) -> String {
-    serde_json::to_string(told).unwrap_or_default()
+fn json(progress: &impl Serialize) -> String {
+    serde_json::to_string(progress).unwrap_or_default()
 }

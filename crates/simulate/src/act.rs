@@ -13,8 +13,8 @@ use tidegate_model::Instant;
 use tidegate_model::command::Command;
 use tidegate_model::history::Entry;
 use tidegate_model::live::Phase;
-use tidegate_model::plan::Item;
 use tidegate_model::plan::words::Action;
+use tidegate_model::plan::{Item, Start};
 use tidegate_model::record::Checklist;
 
 /// Operators take at most so many steps at once, however the plans refer to each other.
@@ -115,13 +115,28 @@ impl Simulation {
             .rollouts
             .get(&life.key)
             .is_some_and(|rollout| rollout.record.live.phase == Phase::Draft && !rollout.record.live.killed);
+        if is_draft && life.plan.start == Some(Start::OnDeploy) {
+            self.deploy(index);
+            return;
+        }
         if !is_draft || life.plan.start.is_some() || is_left_to_scenario {
             return;
         }
-        let is_told = life.refused.is_none();
-        let is_done = self.command(index, &Command::Start, "operators start what has no `start`", is_told);
+        let is_reported = life.refused.is_none();
+        let is_done = self.command(index, &Command::Start, "operators start what has no `start`", is_reported);
         if let Some(life) = self.lives.get_mut(index).filter(|_| is_done) {
             life.refused = None;
+        }
+    }
+
+    /// Operators deploy what starts with a deployment, unless the scenario does.
+    fn deploy(&mut self, index: usize) {
+        let Some(life) = self.lives.get(index) else { return };
+        let is_left_to_scenario =
+            life.turns.iter().any(|turn| matches!(turn.line.what, What::Command(Command::Deployed(_))));
+        let is_open = self.deployment().rollouts.get(&life.key).is_some_and(|rollout| !rollout.record.is_deployed);
+        if let Some(version) = "v1".parse().ok().filter(|_| is_open && !is_left_to_scenario) {
+            self.command(index, &Command::Deployed(version), "operators deploy what starts with a deployment", true);
         }
     }
 
@@ -210,10 +225,10 @@ impl Simulation {
                 && !rollout.record.live.killed
                 && !rollout.record.live.ended;
             life.blocked = outlook.blocked;
-            if is_under_way && !is_held && !codes.is_empty() && codes != life.told {
+            if is_under_way && !is_held && !codes.is_empty() && codes != life.reported {
                 waiting.push((index, life.blocked.iter().map(words).collect::<Vec<_>>().join("; ")));
             }
-            if is_held || codes.is_empty() { life.told.clear() } else { life.told = codes }
+            if is_held || codes.is_empty() { life.reported.clear() } else { life.reported = codes }
         }
         for (index, text) in waiting {
             self.tell(index, Kind::Waiting, "schedule", "wait", text);
@@ -228,7 +243,7 @@ impl Simulation {
     }
 
     /// An operator commands; whether it was not refused.
-    fn command(&mut self, index: usize, command: &Command, reason: &str, is_told: bool) -> bool {
+    fn command(&mut self, index: usize, command: &Command, reason: &str, is_reported: bool) -> bool {
         let Some(key) = self.lives.get(index).map(|life| life.key.clone()) else { return false };
         let refused = self.platform.command(&key, command, reason, self.now);
         self.take_in();
@@ -236,7 +251,7 @@ impl Simulation {
         if let Some(life) = self.lives.get_mut(index).filter(|_| *command == Command::Start) {
             life.refused = Some(detail.clone());
         }
-        if is_told {
+        if is_reported {
             let help = help.map(|help| format!(" ({help})")).unwrap_or_default();
             let text = format!("{command} is refused: {detail}{help}");
             self.tell(index, Kind::Refused, OPERATOR, command.name(), text);
@@ -244,7 +259,7 @@ impl Simulation {
         false
     }
 
-    /// Takes note of a change, and tells of it; what is applied and what is ticked off is told by whoever does so.
+    /// Notes a change and lists it as an event; what is applied and what is ticked off is reported by whoever does so.
     fn changed(&mut self, index: usize, entry: Entry) {
         let (at_ms, requests_per_hour) = (self.at_ms(), self.settings.requests_per_hour);
         let Some(life) = self.lives.get_mut(index) else { return };

@@ -85,7 +85,7 @@ impl Default for Settings {
 impl Settings {
     /// When it begins: as said, else with the first plan that says when, else on a Monday at 08:00 UTC.
     pub fn start(&self, plans: &[Plan]) -> Instant {
-        let planned = || plans.iter().filter_map(|plan| plan.start).min();
+        let planned = || plans.iter().filter_map(|plan| plan.start_at()).min();
         self.start.or_else(planned).unwrap_or_else(|| Instant::from_epoch_ms(START_MS))
     }
 

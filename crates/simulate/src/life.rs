@@ -54,8 +54,8 @@ pub struct SimulatedRollout {
     pub blocked: Vec<Blocker>,
     /// Until when nothing but a change can take that away, and at which change that was found.
     pub asleep: (Instant, u64),
-    /// What was last told of what stands in the way.
-    pub told: Vec<&'static str>,
+    /// What was last reported what stands in the way.
+    pub reported: Vec<&'static str>,
     /// Its state, as of the last change.
     pub live: LiveState,
     /// When it was last evaluated.
@@ -66,7 +66,7 @@ pub struct SimulatedRollout {
     pub stage: Name,
     /// The revision at which checklists were last ticked.
     pub ticked: Option<u64>,
-    /// Why operators could not start it, once that has been told.
+    /// Why operators could not start it, once that has been reported.
     pub refused: Option<String>,
     /// Whether a guardrail may come true.
     pub watch: Watch,
@@ -97,7 +97,7 @@ impl SimulatedRollout {
             alerts: 0,
             blocked: Vec::new(),
             asleep: (start, 0),
-            told: Vec::new(),
+            reported: Vec::new(),
             live: Record::draft(plan, start).live,
             evaluated_at: None,
             last: None,

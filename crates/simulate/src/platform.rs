@@ -205,7 +205,7 @@ impl Platform {
                         inputs.push_back(Input::KvRead(read, Ok(texts)));
                     }
                     Effect::Publish(publication) => inputs.push_back(self.publish(publication)),
-                    // Nobody is told of what is made up, and nobody is asked.
+                    // Nothing is sent about what is made up, and nothing is asked.
                     Effect::Answer(_)
                     | Effect::WakeAt(_)
                     | Effect::Log(_)

@@ -48,7 +48,7 @@ impl Simulation {
             let runs = record.live.phase == Phase::Running && !record.is_waiting;
             let stage = life.plan.stage_index(record.live.stage.as_str()).and_then(|index| life.plan.stages.get(index));
             let is_short = stage.and_then(|stage| stage.hold).is_some_and(|hold| hold.as_ms() < HOLD_MS_MIN);
-            let begun_ms = record.begun.as_epoch_ms() - self.start.as_epoch_ms();
+            let begun_ms = record.begun.ms_since(self.start);
             runs && (is_short || is_recent(begun_ms)) || life.harmed_ms.is_some_and(is_recent)
         };
         let is_harmed = |life: &SimulatedRollout| {
@@ -103,7 +103,7 @@ impl Simulation {
     /// From now to the next evaluation while all is calm, in milliseconds: until the schedule has something, at the
     /// latest.
     fn calm_ms(&self) -> i64 {
-        let due = self.deployment().wake(self.now).map(|at| at.as_epoch_ms() - self.now.as_epoch_ms());
+        let due = self.deployment().wake(self.now).map(|at| at.ms_since(self.now));
         let calm_ms = self.to_whole(CALM_MS);
         due.filter(|due_ms| *due_ms > 0).map_or(calm_ms, |due_ms| calm_ms.min(due_ms))
     }

@@ -133,7 +133,7 @@ impl Simulation {
 
     /// Milliseconds since the start.
     pub fn at_ms(&self) -> i64 {
-        self.now.as_epoch_ms() - self.start.as_epoch_ms()
+        self.now.ms_since(self.start)
     }
 
     /// The most that it may take, in milliseconds.
@@ -156,9 +156,9 @@ impl Simulation {
         let (counted, reached) = self.traffic(from, wanted);
         let until = reached.max(self.now);
         self.now = until;
-        self.stepped_ms = until.as_epoch_ms() - from.as_epoch_ms();
+        self.stepped_ms = until.ms_since(from);
         self.report_signals();
-        self.platform.flush(counted, self.faults(), Instant::from_epoch_ms(until.as_epoch_ms() - FLUSH_MS));
+        self.platform.flush(counted, self.faults(), until.minus_ms(FLUSH_MS));
         if until < wanted {
             self.platform.evaluate_every(STEP_MS_MIN, is_read, until);
         }

@@ -132,8 +132,9 @@ impl Traffic {
                 }
             }
         }
-        let is_told = |metric: &Metric| matches!(metric, Metric::Adoption | Metric::Event(_) | Metric::Reporters(_));
-        let view = VIEW.parse().ok().filter(|_| terms(plan).any(|term| is_told(&term.metric)));
+        let is_reported =
+            |metric: &Metric| matches!(metric, Metric::Adoption | Metric::Event(_) | Metric::Reporters(_));
+        let view = VIEW.parse().ok().filter(|_| terms(plan).any(|term| is_reported(&term.metric)));
         let nobody = FixedBitSet::with_capacity(subjects);
         let exposures = |place: usize| asked.iter().position(|own| own.of == Quantity::Errors && own.place == place);
         let of_place = |place: usize| Some((place, exposures(place)?, nobody.clone()));

@@ -47,8 +47,8 @@ const HALF: f64 = 0.5;
 pub struct Watch {
     /// By guardrail in force: whether chance alone may make it fire, and what has been counted for each of its terms.
     guardrails: Vec<(bool, Vec<Option<Counted>>)>,
-    /// By guardrail in force: how often an hour chance alone makes it fire in each stage, where that can be foretold.
-    foretold: Vec<Option<Vec<(Name, f64)>>>,
+    /// By guardrail in force: how often an hour chance alone makes it fire in each stage, where that can be forecast.
+    forecast: Vec<Option<Vec<(Name, f64)>>>,
     /// How long a window may be while all is calm, in milliseconds.
     window_ms: i64,
 }
@@ -68,7 +68,7 @@ impl Watch {
         let of = |term: &Term| minutes(term).map(|minutes| Counted { minutes, windows: VecDeque::new() });
         let counted = |own: &Guardrail| own.when.terms.iter().map(of).collect();
         let guardrails = plan.guardrails_in_force().map(|own| (true, counted(own))).collect();
-        Self { guardrails, foretold: Vec::new(), window_ms: WINDOW_MS_MIN }
+        Self { guardrails, forecast: Vec::new(), window_ms: WINDOW_MS_MIN }
     }
 
     /// How long a window may be while all is calm, in milliseconds.
@@ -78,11 +78,11 @@ impl Watch {
 
     /// Another stage has been entered, or the percentage is another one, at so many requests an hour.
     pub fn enter(&mut self, plan: &Plan, healthy: &Healthy, live: &LiveState, requests_per_hour: f64) {
-        if self.foretold.is_empty() {
+        if self.forecast.is_empty() {
             let expected = |term: &Term| healthy.expected(plan, term, requests_per_hour);
             let basis = Basis { requests_per_hour, subjects: None, expected: &expected };
             let all = plan.guardrails_in_force();
-            self.foretold = all.map(|guardrail| alarms_per_hour(plan, guardrail, &basis)).collect();
+            self.forecast = all.map(|guardrail| alarms_per_hour(plan, guardrail, &basis)).collect();
         }
         let index = plan.stage_index(live.stage.as_str());
         let is_as_planned =
@@ -93,11 +93,11 @@ impl Watch {
                 window_ms = window_ms.min(i64::try_from(length.as_ms()).unwrap_or(i64::MAX) / WINDOWS_MIN);
             }
         };
-        let guardrails = plan.guardrails_in_force().zip(&mut self.guardrails).zip(&self.foretold);
-        for ((guardrail, (is_watched, _)), foretold) in guardrails {
+        let guardrails = plan.guardrails_in_force().zip(&mut self.guardrails).zip(&self.forecast);
+        for ((guardrail, (is_watched, _)), forecast) in guardrails {
             let is_in_force = guardrail.stages.is_empty() || guardrail.stages.contains(&live.stage);
             let happens = |(stage, per_hour): &(Name, f64)| *stage == live.stage && *per_hour >= ALARMS_PER_HOUR_MIN;
-            *is_watched = !is_as_planned || foretold.as_ref().is_none_or(|stages| stages.iter().any(happens));
+            *is_watched = !is_as_planned || forecast.as_ref().is_none_or(|stages| stages.iter().any(happens));
             if *is_watched && is_in_force && !guardrail.when.terms.first().is_some_and(is_static) {
                 guardrail.when.terms.iter().for_each(&mut narrow);
             }

@@ -1,4 +1,4 @@
-//! What people write, plans above all: read here, and told with line and column where it is wrong. The
+//! What people write, plans above all: read here, and reported with line and column where it is wrong. The
 //! command and the page Rehearse share it; the edge reads what was compiled and needs none of it.
 
 pub mod fault_lines;

@@ -98,7 +98,7 @@ fn read_rollout(node: Node, env: Option<&str>) -> (Option<Plan>, Node, Faults) {
         let Some(own) = read::in_environment(&node, name) else { continue };
         let (own_plan, own_faults) = read::judged(&own, true);
         faults.extend(own_faults, |known, fault| {
-            let is_new = !known.told().contains(&fault);
+            let is_new = !known.reported().contains(&fault);
             is_new.then(|| Fault { path: format!("{} (in environment {name})", fault.path), ..fault })
         });
         if Some(name) == env {

@@ -24,7 +24,7 @@ const WORDS = {
 export function mount(dialog, dispatch, state) {
   const { command } = state.dialog;
   const text = el('p', { class: 'muted' });
-  const body = el('div', { class: 'foretold' }, text);
+  const body = el('div', { class: 'forecast' }, text);
   const view = shell(dialog, dispatch, { asked: state.dialog, ...WORDS[command], body });
   return {
     focus: () => view.focus(command === 'kill'),

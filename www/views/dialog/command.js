@@ -15,13 +15,13 @@ export function mount(dialog, dispatch, state) {
   const { command, key, form } = state.dialog;
   const words = COMMANDS[command];
   const fields = fieldsOf(state.dialog, dispatch);
-  const foretold = el('div', { class: 'foretold', 'aria-live': 'polite' });
+  const forecast = el('div', { class: 'forecast', 'aria-live': 'polite' });
   const body = el(
     'div',
     { class: 'dialog-fields' },
     command === 'approve' && el('p', { class: 'dialog-item' }, form.item),
     fields.before,
-    foretold,
+    forecast,
     fields.after,
   );
   const view = shell(dialog, dispatch, {
@@ -38,7 +38,7 @@ export function mount(dialog, dispatch, state) {
     focus: () => view.focus(isReasonOptional(state.dialog)),
     update(next) {
       fields.update(next.dialog);
-      updateForetold(foretold, next.dialog);
+      updateForecast(forecast, next.dialog);
       view.update(next);
     },
   };
@@ -52,7 +52,7 @@ const TITLES = {
 };
 const titleOf = (command, key) => TITLES[command]?.(key) ?? `${upper(command)} ${key}?`;
 
-function updateForetold(root, { foretold: { tried, problem, isLoading }, command }) {
+function updateForecast(root, { forecast: { tried, problem, isLoading }, command }) {
   setAttr(root, 'aria-busy', String(isLoading));
   replaceFor(root, JSON.stringify([tried, problem?.detail, tried === null && isLoading]), () => {
     if (problem) return refused(problem);

@@ -163,7 +163,7 @@ function createChange({ at, entry }) {
   };
 }
 
-function createMessage({ at, message, told: by }) {
+function createMessage({ at, message, shown: by }) {
   const { kind, to } = message;
   const figures = by ? [] : (message.figures ?? []);
   const text = by ? `${message.text}; the figures are those of r${by}.` : message.text;

@@ -4,6 +4,7 @@ import { el, replaceFor, setHidden, setText } from '../../parts/dom.js';
 import { jump, note } from '../../parts/small.js';
 import { ago, second } from '../../text/time.js';
 import { upper } from '../../text/words.js';
+import * as broke from './broke.js';
 import * as checklist from './checklist.js';
 import * as commands from './commands.js';
 import * as explain from './explain.js';
@@ -30,6 +31,7 @@ const SECTIONS = [
   { id: 'notes', title: 'Notes', column: 'left', mount: checklist.mountNotes },
   { id: 'explain', title: 'Explain a user', column: 'left', mount: explain.mount },
   { id: 'papers', title: 'Papers', column: 'left', mount: papers.mount },
+  { id: 'broke', title: 'What broke', column: 'right', mount: broke.mount },
   { id: 'verdicts', title: 'Guardrails and gates', column: 'right', mount: verdicts.mount },
   { id: 'signals', title: 'Signals', column: 'right', mount: signals.mount },
   { id: 'plots', title: 'New vs legacy', column: 'right', mount: plots.mount },

@@ -12,9 +12,10 @@ export function mount(root) {
   const guardrails = group('guardrail', 'Guardrails', 'They act automatically when their condition comes true.');
   const gates = group('gate', 'Gates', '');
   const ratio = group('ratio', 'Sample ratio', 'Whether as many users are on new as the percentage says.');
+  const problems = group('problem', 'Problems', 'They make the figures above worth less.');
   const words = meanings();
   const none = el('p', { class: 'muted' }, 'This plan has neither guardrails nor gates: only its operators watch it.');
-  root.append(guardrails.root, gates.root, ratio.root, none, words);
+  root.append(guardrails.root, gates.root, ratio.root, problems.root, none, words);
 
   return {
     update({ rollout: { view }, history, now }) {
@@ -36,6 +37,7 @@ export function mount(root) {
         killed ? 'Killed: 0 % on new, and nothing advances.' : `They must be met before ${stage?.name} is left.`,
       );
       ratio.update(view.sample_ratio ? [{ id: 'ratio', ...view.sample_ratio, condition: 'users on new' }] : [], now);
+      problems.update((view.problems ?? []).filter(({ is_found: isFound }) => isFound).map(problemRow), now);
       const isWatched = view.guardrails.length > 0 || view.stages.some((one) => one.gates.length > 0);
       setHidden(none, isWatched);
       setHidden(words, !isWatched);
@@ -46,19 +48,32 @@ export function mount(root) {
 
 /** `change` is the last one, where that was its doing. */
 function guardrailRow(guardrail, index, change) {
-  const { when, then, stages, text, built_in: isBuiltIn } = guardrail;
+  const { when, then, stages, text, built_in: isBuiltIn, mode, acts, observed_at: observedAt } = guardrail;
   const acted = change && {
     hasActed: true,
     text: `This guardrail triggered the ${TRIGGERED[change.command.command] ?? 'last change'} at ${second(change.at)}. Now: ${text}`,
   };
+  const observes = mode === 'observe';
+  const observed = observedAt && { text: `This ${acts} at ${second(observedAt)}: it only observes. Now: ${text}` };
   return {
     id: `${index} ${when}`,
     ...guardrail,
+    ...observed,
     ...acted,
     condition: when,
-    then: `→ ${then}${stages?.length ? `, in ${stages.join(', ')}` : ''}${isBuiltIn ? ', built in' : ''}`,
+    then: `→ ${then}${stages?.length ? `, in ${stages.join(', ')}` : ''}${isBuiltIn ? ', built in' : ''}${observes ? ', observes only' : ''}`,
   };
 }
+
+/** A problem that there is. */
+const problemRow = ({ on, then, text, since }) => ({
+  id: on,
+  condition: on,
+  then: `→ ${then}`,
+  verdict: 'fail',
+  text,
+  since,
+});
 
 /** Verdicts from before a kill say nothing of now. */
 const gateRow = ({ condition, built_in: isBuiltIn, ...gate }, place, isOff) => ({

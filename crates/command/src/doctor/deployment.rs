@@ -110,7 +110,7 @@ fn of_rollout(rollout: &Rollout, at: Instant, findings: &mut Findings) {
             format!("tidegate status {key}"),
         );
     }
-    let since_ms = rollout.state.since.get().map_or(i64::MAX, |since| at.as_epoch_ms() - since.as_epoch_ms());
+    let since_ms = rollout.state.since.get().map_or(i64::MAX, |since| at.ms_since(since));
     if !rollout.published.is_current && since_ms > PUBLISHED_MS_MAX {
         findings.error(
             "kv-behind",

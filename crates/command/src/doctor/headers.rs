@@ -179,7 +179,7 @@ fn stops(policy: &str, wanted: &str) -> Option<String> {
         names.iter().find_map(|name| directives.iter().find(|(own, _)| own == name).map(|(_, own)| (name, own)))?;
     let lets = sources.split_whitespace().any(|own| {
         let own = own.to_ascii_lowercase();
-        // A host or a hash may be meant; only what plainly lets nothing of the site is told.
+        // A host or a hash may be meant; only what plainly lets nothing of the site is reported.
         matches!(own.as_str(), "'self'" | "*" | "https:" | "http:")
             || own.contains('.')
             || own.contains("localhost")

@@ -118,9 +118,9 @@ pub struct Site<'p> {
     pub path: String,
 }
 
-/// What programs are told.
+/// What programs get.
 #[derive(Serialize)]
-struct Told<'a> {
+struct Printed<'a> {
     findings: &'a [Finding],
     errors: usize,
     warnings: usize,
@@ -184,9 +184,10 @@ fn site<'p>(plan: &'p Plan, public: Option<&str>, api: &str) -> Site<'p> {
 fn report(findings: &Findings, plans: usize, requests: usize, json: bool) -> Result<(), Failure> {
     let all = &findings.0;
     let count = |severity: Severity| all.iter().filter(|finding| finding.severity == severity).count();
-    let told = Told { findings: all, errors: count(Severity::Error), warnings: count(Severity::Warning), requests };
+    let printed =
+        Printed { findings: all, errors: count(Severity::Error), warnings: count(Severity::Warning), requests };
     if json {
-        print_raw(&serde_json::to_string(&told).unwrap_or_default())?;
+        print_raw(&serde_json::to_string(&printed).unwrap_or_default())?;
     } else {
         let mut sorted: Vec<&Finding> = all.iter().collect();
         sorted.sort_by_key(|finding| finding.severity);
@@ -255,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_found_twice_is_told_once() {
+    fn what_is_found_twice_is_reported_once() {
         let mut findings = Findings::default();
         for _ in 0..2 {
             findings.warn("a", "b", "c".into(), "d", "e");

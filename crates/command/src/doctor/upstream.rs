@@ -136,10 +136,7 @@ fn host(site: &Site<'_>, variant: Variant, answer: &Answer, base: &str, web: &mu
         findings.error(
             "host-refused",
             base,
-            format!(
-                "the {side} upstream answers {} where it is told of the public host, and {} without",
-                answer.status, plain.status
-            ),
+            format!("the {side} upstream answers {} for the public host, and {} without", answer.status, plain.status),
             "everybody who is assigned to it gets an error",
             "add the public host to the framework's allowed hosts (docs/frameworks.md)",
         );

@@ -151,7 +151,7 @@ impl Web {
             status,
             headers,
             body: String::from_utf8_lossy(&bytes).into_owned(),
-            took_ms: now().as_epoch_ms().saturating_sub(began.as_epoch_ms()),
+            took_ms: now().ms_since(began),
         })
     }
 }

@@ -20,7 +20,7 @@ pub fn check(file: Option<&Path>, findings: &mut Findings) -> Result<(), Failure
 }
 
 fn judge(name: &str, text: &str, findings: &mut Findings) -> Result<(), Failure> {
-    let table: toml::Table = toml::from_str(text).map_err(|error| Failure::Told {
+    let table: toml::Table = toml::from_str(text).map_err(|error| Failure::WithHelp {
         message: format!("{name} cannot be read: {}", error.message()),
         help: "name another file with --config".to_owned(),
     })?;

@@ -66,7 +66,7 @@ pub fn run(arguments: &PreviewArguments, json: bool) -> Result<(), Failure> {
     let secrets = |name: &SecretName| Some(secret(name));
     let request = request("preview", &channel, &secrets, &notification, arguments.reference.as_deref(), now());
     match request {
-        Err(message) => Err(Failure::Told { message, help: "secrets are looked up in the environment".into() }),
+        Err(message) => Err(Failure::WithHelp { message, help: "secrets are looked up in the environment".into() }),
         Ok(Request::Mail { html, .. }) if arguments.html => print_raw(&html),
         Ok(request) if json => print_raw(&as_json(&request).to_string()),
         Ok(request) => show(&request),
@@ -143,7 +143,7 @@ fn read(path: &PathBuf) -> Result<Notification, Failure> {
     } else {
         std::fs::read_to_string(path).map_err(failed)?
     };
-    serde_json::from_str(&text).map_err(|error| Failure::Told {
+    serde_json::from_str(&text).map_err(|error| Failure::WithHelp {
         message: format!("{} is no notification: {error}", path.display()),
         help: "see docs/reference.md, Messages".into(),
     })

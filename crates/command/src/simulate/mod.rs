@@ -28,8 +28,8 @@ pub fn run(arguments: &SimulateArguments, json: bool) -> Result<(), Failure> {
     if arguments.runs > 1 {
         return runs::run(&plans, &scenario, &settings, arguments.runs, json);
     }
-    let told = Simulation::new(&plans, &scenario, &settings).run();
-    if json { timeline::print_json(&told, &settings) } else { timeline::show(&told, &settings, arguments.figures) }
+    let shown = Simulation::new(&plans, &scenario, &settings).run();
+    if json { timeline::print_json(&shown, &settings) } else { timeline::show(&shown, &settings, arguments.figures) }
 }
 
 fn refuse<T>(sources: &[Source], json: bool) -> Result<T, Failure> {

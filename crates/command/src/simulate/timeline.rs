@@ -54,7 +54,7 @@ pub fn show(report: &Report, settings: &Settings, has_figures: bool) -> Result<(
     ))?;
     for event in report.events.iter().filter(is_shown) {
         let rollout = if rollouts > 0 { cell(DIM, event.rollout.as_str(), rollouts) } else { String::new() };
-        let after = span(event.at.as_epoch_ms() - report.start.as_epoch_ms());
+        let after = span(event.at.ms_since(report.start));
         let share = format!("{:>7}", format!("{} %", event.percentage));
         print(&format!(
             "{}  {rollout}{}{share}  {}",

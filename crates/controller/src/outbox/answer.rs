@@ -212,7 +212,7 @@ fn trial(state: &State, name: &str, call: Box<Call>, now: Instant) -> Result<Tri
 /// What has come back from a sample.
 pub fn tried(trial: &Trial, tried: &[Tried]) -> Reply {
     let views = trial.outgoing.iter().zip(tried).map(|((own, rollouts), tried)| {
-        let (outcome, error) = tried.delivery.told();
+        let (outcome, error) = tried.delivery.reported();
         shapes::ChannelTest {
             channel: (&own.channel).into(),
             kind: kind(&own.target),

@@ -123,7 +123,7 @@ impl State {
         outbox.post(turn.storage, batch, addressed, channel, turn.now)
     }
 
-    /// Takes in what people are told of a change, before it is stored.
+    /// Takes in the messages about a change, before it is stored.
     ///
     /// # Errors
     /// When the storage refuses.
@@ -168,7 +168,7 @@ impl State {
         faults
     }
 
-    /// Finds what people are to be told because of the figures or the time, and puts it into the batch. Whether there
+    /// Finds the messages that are due because of the figures or the time, and puts it into the batch. Whether there
     /// is anything.
     ///
     /// # Errors

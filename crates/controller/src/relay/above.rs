@@ -11,7 +11,7 @@ use tidegate_protocol::flush::{Answer, Flush, LISTS_MAX, REFUSALS_MAX, Refused, 
 
 /// An answer from above is waited for so long, in milliseconds.
 pub(super) const ANSWER_MS_MAX: i64 = 5_000;
-/// So many edits by hand and kill keys are told of at once.
+/// So many edits by hand and kill keys are reported at once.
 const NEWS_MAX: usize = 1_000;
 /// Faults that isolates report are passed on, so many.
 const FAULTS_MAX: usize = 32;

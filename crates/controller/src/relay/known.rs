@@ -1,4 +1,4 @@
-//! What a relay knows of the deployment: what it was told from above, and tells those below.
+//! What a relay knows of the deployment: what came from above, which it passes on to those below.
 
 use std::collections::BTreeMap;
 
@@ -10,15 +10,15 @@ use tidegate_model::live::LiveText;
 use tidegate_protocol::flush::{Answer, Flush, PageMessages, RolloutUpdate, Version};
 use tidegate_protocol::relays::{Layout, digest};
 
-/// Who has not been told anything from above for so long, in milliseconds, tells nothing below: whoever asks is to ask
+/// Where nothing has come from above for so long, in milliseconds, nothing is passed on below: whoever asks is to ask
 /// elsewhere.
 const FRESH_MS: i64 = 5_000;
-/// News are told at once for so long after they came, in milliseconds: by then who wants to know does.
+/// News are passed on at once for so long after they came, in milliseconds: by then who wants to know does.
 const NEWS_MS: i64 = 5_000;
 /// Kills are spoken of for so long, in milliseconds: longer than the controller watches them.
 const KILL_MS: i64 = 700_000;
 
-/// The states, the plans and the layout, as they were told last.
+/// The states, the plans and the layout, as they last came.
 #[derive(Default)]
 pub struct Known {
     states: BTreeMap<String, State>,
@@ -28,8 +28,8 @@ pub struct Known {
     messages: PageMessages,
     /// Which relays there are.
     pub layout: Layout,
-    /// When it was told something from above.
-    heard_at: Option<Instant>,
+    /// When something last came from above.
+    received_at: Option<Instant>,
 }
 
 struct State {
@@ -42,7 +42,7 @@ struct State {
 impl Known {
     /// Whether it may speak for those above.
     pub fn is_fresh(&self, now: Instant) -> bool {
-        self.heard_at.is_some_and(|at| (now.as_epoch_ms() - at.as_epoch_ms()).abs() < FRESH_MS)
+        self.received_at.is_some_and(|at| now.ms_since(at).abs() < FRESH_MS)
     }
 
     /// The plans' revision; 0 for none.
@@ -62,7 +62,7 @@ impl Known {
 
     /// The rollouts that have been killed lately, each with the revision.
     pub fn kills(&self, now: Instant) -> impl Iterator<Item = (&str, u64)> {
-        let is_late = move |state: &State| state.killed && now.as_epoch_ms() - state.at.as_epoch_ms() < KILL_MS;
+        let is_late = move |state: &State| state.killed && now.ms_since(state.at) < KILL_MS;
         self.states.iter().filter(move |(_, state)| is_late(state)).map(|(key, state)| (key.as_str(), state.revision))
     }
 
@@ -70,7 +70,7 @@ impl Known {
     pub fn absorb(&mut self, answer: Answer, now: Instant) -> Option<Answer> {
         // One of an earlier release knows nothing of relays, and has sent no states.
         if answer.v >= Version::RELAYS {
-            self.heard_at = Some(now);
+            self.received_at = Some(now);
         }
         self.hear(answer, now)
     }
@@ -87,9 +87,10 @@ impl Known {
             self.plans = plans;
         }
         if answer.is_whole {
-            self.states.retain(|key, _| answer.states.iter().any(|told| told.key == *key));
+            self.states.retain(|key, _| answer.states.iter().any(|reported| reported.key == *key));
         }
-        let states: Vec<RolloutUpdate> = answer.states.into_iter().filter_map(|told| self.take(told, now)).collect();
+        let states: Vec<RolloutUpdate> =
+            answer.states.into_iter().filter_map(|reported| self.take(reported, now)).collect();
         let is_news = layout.is_some() || are_plans_new || !states.is_empty();
         // Plans are long, and asked for within the second.
         is_news.then(|| Answer { states, layout, ..Answer::default() })
@@ -103,15 +104,15 @@ impl Known {
         if known.is_some_and(|known| known.revision > revision) {
             return None;
         }
-        let told = update.clone();
+        let reported = update.clone();
         self.states.insert(update.key.clone(), State { update, revision, killed: state.killed, at: now });
-        is_newer.then_some(told)
+        is_newer.then_some(reported)
     }
 
     /// Whether an isolate lacks a state that came just now. It is answered at once then, and not with the next tick:
     /// held for a second, a kill would take longer than it may.
     pub fn has_news_for(&self, flush: &Flush, now: Instant) -> bool {
-        let is_late = |state: &State| (now.as_epoch_ms() - state.at.as_epoch_ms()).abs() < NEWS_MS;
+        let is_late = |state: &State| now.ms_since(state.at).abs() < NEWS_MS;
         let lacks = |(key, known): &(String, u64)| {
             self.states.get(key).is_some_and(|state| *known < state.revision && is_late(state))
         };
@@ -120,11 +121,11 @@ impl Known {
 
     /// What it answers to a flush, without what became of its batch.
     pub fn answer(&self, flush: &Flush, interval_ms: u32, now: Instant) -> Answer {
-        let is_told = |key: &str| flush.texts.iter().any(|(told, _)| told == key);
+        let is_reported = |key: &str| flush.texts.iter().any(|(reported, _)| reported == key);
         let tell = |state: &State| {
             let mut update = state.update.clone();
-            // Echoes are such for a while after they were told of.
-            if now.as_epoch_ms() - state.at.as_epoch_ms() >= ECHO_MS {
+            // Echoes are such for a while after they were reported.
+            if now.ms_since(state.at) >= ECHO_MS {
                 update.echoes.clear();
             }
             update
@@ -134,11 +135,11 @@ impl Known {
             None => self.states.values().map(tell).collect(),
             Some(_) if is_whole => self.states.values().map(tell).collect(),
             Some(_) if flush.relay.is_some() => {
-                self.states.iter().filter(|(key, _)| is_told(key)).map(|(_, state)| tell(state)).collect()
+                self.states.iter().filter(|(key, _)| is_reported(key)).map(|(_, state)| tell(state)).collect()
             }
             Some(known) => {
                 let found = |(key, known): &(String, u64)| {
-                    self.states.get(key).filter(|state| *known < state.revision || is_told(key))
+                    self.states.get(key).filter(|state| *known < state.revision || is_reported(key))
                 };
                 known.iter().filter_map(found).map(tell).collect()
             }

@@ -9,9 +9,9 @@
 //!    of relay, isolate and controller dies when: [`super::store::relay`].
 //! 3. A batch that is stored goes to one receiver, whatever the layout says later. So does an isolate's batch, once it
 //!    was sent: who moves to another relay begins there with the next one.
-//! 4. What is told from above comes with the answers, and unasked where something changes; it is passed on at once, to
+//! 4. What comes from above comes with the answers, and unasked where something changes; it is passed on at once, to
 //!    relays below and to all calls that are held.
-//! 5. A relay that has heard nothing from above for seconds answers nobody: whoever asks it asks the controller. And one
+//! 5. A relay that has received nothing from above for seconds answers nobody: whoever asks it asks the controller. And one
 //!    that cannot bring its batches up takes no more of them: those below it count on, in the room that they have.
 
 mod above;

@@ -8,11 +8,11 @@ use super::merged::Merged;
 use super::turn::Turn;
 use super::{Effect, Input};
 use crate::intake::{IMPLAUSIBLE, is_plausible};
+use crate::is_over;
 use crate::registry::IsolateRegistry;
 use crate::store::counts::REVISION_MAX;
 use crate::store::relay::{self as store, Kept};
 use crate::store::{Batch as Statements, StorageError};
-use crate::{after, is_over};
 use tidegate_model::Instant;
 use tidegate_protocol::flush::{Answer, Batch, Flush, Refused, VERSIONS_MAX};
 use tidegate_protocol::pace::Pace;
@@ -183,8 +183,8 @@ impl State {
     /// Takes note of what isolates see in KV; whether any of it is new here. They tell it again with each flush.
     fn note_news(&mut self, flush: &Flush, now: Instant) -> bool {
         let mut is_new = false;
-        for told in &flush.texts {
-            is_new |= self.texts.insert(told.clone(), now).is_none();
+        for reported in &flush.texts {
+            is_new |= self.texts.insert(reported.clone(), now).is_none();
         }
         for kill in &flush.kills {
             is_new |= self.kills.insert(kill.clone(), now).is_none();
@@ -242,7 +242,7 @@ impl State {
             if self.known.is_fresh(turn.now) {
                 self.answer(turn, held);
             } else if is_over(held.since, HELD_MS_MAX, turn.now) {
-                turn.push(Effect::Refuse(held.number, "this relay has heard nothing from the controller"));
+                turn.push(Effect::Refuse(held.number, "this relay has received nothing from the controller"));
             } else {
                 self.held.push(held);
             }
@@ -321,12 +321,12 @@ impl State {
         let now = turn.now;
         let is_busy = !self.held.is_empty() || !self.kept.is_empty() || !is_over(self.busy_at, IDLE_MS, now);
         // One that is long over has got lost.
-        if is_busy && self.tick_at.is_none_or(|at| now > after(at, TICK_MS)) {
-            self.tick_at = Some(after(now, TICK_MS));
+        if is_busy && self.tick_at.is_none_or(|at| now > at.plus_ms(TICK_MS)) {
+            self.tick_at = Some(now.plus_ms(TICK_MS));
             turn.push(Effect::TickIn(TICK_MS));
         }
         if !self.kept.is_empty() && self.alarm_at.is_none_or(|at| at <= now) {
-            let at = after(now, ALARM_MS);
+            let at = now.plus_ms(ALARM_MS);
             self.alarm_at = Some(at);
             turn.push(Effect::WakeAt(at));
         }

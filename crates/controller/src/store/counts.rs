@@ -127,7 +127,7 @@ impl Batch {
         self.put("bins", 1, [("rollout", rollout.into()), ("past", past.into()), ("evidence", evidence.into())]);
     }
 
-    /// What a rollout remembers of what people were told.
+    /// What a rollout remembers of its messages.
     pub fn notified(&mut self, rollout: &Name, memory: &Memory) {
         let state = serde_json::to_string(memory).unwrap_or_default();
         self.put("notified", 1, [("rollout", rollout.into()), ("state", state.into())]);
@@ -141,7 +141,7 @@ impl Batch {
         );
     }
 
-    /// What people are told.
+    /// The messages.
     pub fn message(&mut self, rollout: &Name, message: &Message) {
         let text = serde_json::to_string(message).unwrap_or_default();
         self.push(
@@ -277,7 +277,7 @@ pub fn load(
             }
         }
         for row in turn.storage.rows("SELECT state FROM notified WHERE rollout = ?", &[(&key).into()])? {
-            // It is newer than what the judge was stored with: changes are told of between checkpoints.
+            // It is newer than what the judge was stored with: changes are stored between checkpoints.
             match serde_json::from_str(row.text(0)) {
                 Ok(memory) => metrics.judge.notified = memory,
                 Err(_) => unreadable.push(key.to_string()),

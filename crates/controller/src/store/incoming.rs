@@ -122,7 +122,7 @@ pub fn known(
     let statement = "SELECT deliveries.id, deliveries.at FROM json_each(?) AS own CROSS JOIN deliveries ON rollout = ? AND receiver = ? AND deliveries.id = own.value";
     let rows = storage.rows(statement, &[ids.into(), rollout.into(), receiver.into()])?;
     let is_recent = |id: &str, at: Option<Instant>| {
-        let age_ms = at.map_or(i64::MAX, |at| now.as_epoch_ms().saturating_sub(at.as_epoch_ms()));
+        let age_ms = at.map_or(i64::MAX, |at| now.ms_since(at));
         !id.starts_with(BODY_PREFIX) || age_ms < BODY_MS_MAX
     };
     let known = rows.iter().filter(|row| is_recent(row.text(0), row.moment(1)));

@@ -36,7 +36,7 @@ const TABLES: [&str; 15] = [
 const UNNUMBERED: u64 = 1;
 /// The statements of the migration to number 2, to number 3 and so on. Only ever appended to.
 const MIGRATIONS: &[&[&str]] = &[OUTBOX, &incoming::TABLES, BINS];
-/// Messages out: the messages themselves, how many of each channel, what rollouts remember of what people were told,
+/// Messages out: the messages themselves, how many of each channel, what rollouts remember of their messages,
 /// and texts of the deployment.
 const OUTBOX: &[&str] = &[
     "CREATE TABLE IF NOT EXISTS outbox (number INTEGER PRIMARY KEY, id TEXT NOT NULL, at INTEGER NOT NULL, since INTEGER NOT NULL, rollout TEXT NOT NULL, entry INTEGER NOT NULL, channel TEXT NOT NULL, target TEXT NOT NULL, kind TEXT NOT NULL, incident TEXT NOT NULL, members TEXT NOT NULL, folded INTEGER NOT NULL, body TEXT NOT NULL, tries INTEGER NOT NULL, next_try INTEGER NOT NULL, state TEXT NOT NULL, is_configuration INTEGER NOT NULL, last_error TEXT NOT NULL, reference TEXT NOT NULL, ended_at INTEGER NOT NULL)",

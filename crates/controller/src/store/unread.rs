@@ -1,5 +1,5 @@
 //! Loads rollouts, also those whose plan or state this version cannot read: after a downgrade, or because a
-//! row was damaged. They keep their place, with their history and all that can be told of them, and can be
+//! row was damaged. They keep their place, with their history and all that can be read of them, and can be
 //! killed. Nothing that is stored of them is written over but by a command.
 
 use std::borrow::Cow;
@@ -18,7 +18,7 @@ use tidegate_model::plan::Plan;
 use tidegate_model::plan::set::{read_rollout, remains_of};
 use tidegate_model::record::Record;
 
-/// The rollout of a row; none where nothing at all can be told of it.
+/// The rollout of a row; none where nothing at all can be read of it.
 ///
 /// # Errors
 /// When the storage refuses.
@@ -79,7 +79,7 @@ fn copy(turn: &mut Turn<'_>, key: &Name, record: &Record) -> Result<Option<(Plan
     Ok(found)
 }
 
-/// What can be told of a plan that cannot be read: at the least, its key and the stage that it is in.
+/// What can be read of a plan that cannot be read: at the least, its key and the stage that it is in.
 fn remains(key: &Name, text: &str, record: &Record) -> Option<Plan> {
     let LiveState { stage, percentage, .. } = &record.live;
     let is_its = |plan: &Plan| plan.key == *key && plan.stage_index(stage.as_str()).is_some();
@@ -101,6 +101,7 @@ fn record_of(live: LiveState) -> Record {
         is_killed: live.killed,
         kill_key: None,
         is_waiting: false,
+        is_deployed: false,
         begun: since,
         begun_revision: revision,
         entered: since,
@@ -114,7 +115,7 @@ fn record_of(live: LiveState) -> Record {
     }
 }
 
-/// A rollout's plan as isolates are told it. One that cannot be read here may be read there; what is no plan of
+/// A rollout's plan as isolates get it. One that cannot be read here may be read there; what is no plan of
 /// this rollout at all would spoil those of all others.
 pub fn published(rollout: &Rollout) -> Cow<'_, str> {
     let text = &*rollout.plan_text;

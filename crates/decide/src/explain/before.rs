@@ -32,7 +32,7 @@ fn sentence(stage: &str, share: f64, outlook: &Outlook, past: &Past) -> String {
             let time = rounded((minutes.ceil().max(1.0) * 60_000.0) as i64);
             format!("a doubling of error_rate in {stage} at {} % would be found in about {time}", short(share * 100.0))
         }
-        None => format!("a doubling of error_rate in {stage} could not be told from chance"),
+        None => format!("a doubling of error_rate in {stage} could not be distinguished from chance"),
     };
     let predicts = if past.worth() > 0.0 { "" } else { ", which does not show yet that some users always fail more" };
     let cohort = if (1.0 / UNLUCKY..=UNLUCKY).contains(&outlook.cohort) {
@@ -62,6 +62,6 @@ mod tests {
         let unlucky = sentence("canary", 0.05, &Outlook { cohort: 1.84, ..outlook }, &past);
         assert!(unlucky.contains("1.8 times their part of legacy's errors"), "{unlucky}");
         let never = sentence("canary", 0.01, &Outlook { minutes: None, ..outlook }, &past);
-        assert!(never.ends_with("could not be told from chance"), "{never}");
+        assert!(never.ends_with("could not be distinguished from chance"), "{never}");
     }
 }

@@ -99,23 +99,20 @@ pub fn assignment(rollout: &CompiledRollout, stage: &str, assignment: &Assignmen
     }
 }
 
-/// How far a kill has come: `isolates` were heard from in the last minute, `behind` of them have not confirmed it, and
+/// How far a kill has come: `isolates` were seen in the last minute, `behind` of them have not confirmed it, and
 /// for `quiet_ms` no request to new was reported.
 pub fn kill_reach(isolates: usize, behind: usize, quiet_ms: i64) -> String {
-    let heard = format!("{} heard from in the last minute", counted(isolates, "isolate"));
+    let seen = format!("{} seen in the last minute", counted(isolates, "isolate"));
     match (isolates, behind) {
-        (0, _) => "no isolate was heard from in the last minute, so nothing is served".to_owned(),
+        (0, _) => "no isolate was seen in the last minute, so nothing is served".to_owned(),
         (1, 0) => {
-            format!(
-                "0 requests to new for {}, confirmed by the one isolate heard from in the last minute",
-                rounded(quiet_ms)
-            )
+            format!("0 requests to new for {}, confirmed by the one isolate seen in the last minute", rounded(quiet_ms))
         }
-        (_, 0) => format!("0 requests to new for {}, confirmed by all {heard}", rounded(quiet_ms)),
+        (_, 0) => format!("0 requests to new for {}, confirmed by all {seen}", rounded(quiet_ms)),
         _ => {
             let (have, they) = if behind == 1 { ("has", "it has") } else { ("have", "they have") };
             format!(
-                "{behind} of {heard} {have} not confirmed the kill yet: {they} had no request since, or cannot reach the controller; the next requests there may still get new"
+                "{behind} of {seen} {have} not confirmed the kill yet: {they} had no request since, or cannot reach the controller; the next requests there may still get new"
             )
         }
     }
@@ -218,13 +215,13 @@ mod tests {
     #[test]
     fn how_far_a_kill_has_come_is_a_sentence() {
         for (isolates, behind, text) in [
-            (0, 0, "no isolate was heard from in the last minute, so nothing is served"),
-            (1, 0, "0 requests to new for 3s, confirmed by the one isolate heard from in the last minute"),
-            (2, 0, "0 requests to new for 3s, confirmed by all 2 isolates heard from in the last minute"),
+            (0, 0, "no isolate was seen in the last minute, so nothing is served"),
+            (1, 0, "0 requests to new for 3s, confirmed by the one isolate seen in the last minute"),
+            (2, 0, "0 requests to new for 3s, confirmed by all 2 isolates seen in the last minute"),
             (
                 4,
                 1,
-                "1 of 4 isolates heard from in the last minute has not confirmed the kill yet: it has had no request since, or cannot reach the controller; the next requests there may still get new",
+                "1 of 4 isolates seen in the last minute has not confirmed the kill yet: it has had no request since, or cannot reach the controller; the next requests there may still get new",
             ),
         ] {
             assert_eq!(kill_reach(isolates, behind, 3_100), text);

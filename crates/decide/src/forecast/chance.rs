@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sliding_window_fires_as_often_as_is_foretold() {
+    fn a_sliding_window_fires_as_often_as_is_forecast() {
         let level = |per_observation, base, min| Level { per_observation, base, is_strict: true, min };
         for (level, mean, share) in [
             (level(0.02, 0.0, 50.0), 60.0, 0.002),
@@ -230,20 +230,20 @@ mod tests {
             (level(0.02, 0.0, 50.0), 100.0, 0.002),
         ] {
             let (rate, share_of_time) = lived(level, mean, share, 40_000.0, 7);
-            let foretold = level.sliding(mean, share);
+            let forecast = level.sliding(mean, share);
             assert!(
-                (0.6..1.7).contains(&(foretold.rate / rate)),
-                "{level:?} {mean}: {rate} lived, {foretold:?} foretold"
+                (0.6..1.7).contains(&(forecast.rate / rate)),
+                "{level:?} {mean}: {rate} lived, {forecast:?} forecast"
             );
             assert!(
-                (0.7..1.4).contains(&(foretold.share / share_of_time)),
-                "{level:?} {mean}: {share_of_time} lived, {foretold:?} foretold"
+                (0.7..1.4).contains(&(forecast.share / share_of_time)),
+                "{level:?} {mean}: {share_of_time} lived, {forecast:?} forecast"
             );
         }
     }
 
     #[test]
-    fn what_grows_fires_as_often_as_is_foretold() {
+    fn what_grows_fires_as_often_as_is_forecast() {
         let mut chance = fastrand::Rng::with_seed(3);
         for (per_observation, share, to) in [(0.02, 0.002, 2_000), (0.05, 0.02, 5_000), (0.01, 0.002, 3_000)] {
             let level = Level { per_observation, base: 0.0, is_strict: true, min: 50.0 };
@@ -256,8 +256,8 @@ mod tests {
                 })
             });
             let lived = fired.count() as f64 / f64::from(runs);
-            let foretold = 1.0 - (-level.growing(0.0, f64::from(to), share)).exp();
-            assert!((0.6..1.7).contains(&(foretold / lived)), "{level:?}: {lived} lived, {foretold} foretold");
+            let forecast = 1.0 - (-level.growing(0.0, f64::from(to), share)).exp();
+            assert!((0.6..1.7).contains(&(forecast / lived)), "{level:?}: {lived} lived, {forecast} forecast");
         }
     }
 

@@ -6,7 +6,7 @@
 //! what a healthy release shows ([`Expected`]), before anybody is on new.
 //!
 //! Conditions of several terms fire at most as often as the rarest of them. What others report (signals)
-//! or who comes (subjects, shares) is no matter of chance, and is not foretold.
+//! or who comes (subjects, shares) is no matter of chance, and is not forecast.
 
 pub mod chance;
 mod quiet;
@@ -103,7 +103,7 @@ pub struct Alarm {
 
 impl Alarm {
     /// Whether it is worth a word: it does fire at times.
-    pub fn is_told(&self) -> bool {
+    pub fn is_reported(&self) -> bool {
         self.is_frequent || self.chance >= TOLD_CHANCE
     }
 }
@@ -158,7 +158,7 @@ fn alarm(plan: &Plan, basis: &Basis<'_>, guardrail: &Guardrail) -> Option<Alarm>
         would_not,
         text: String::new(),
     };
-    alarm.text = words::alarm(&alarm, guardrail.then == Action::Alert, basis.requests_per_hour);
+    alarm.text = words::alarm(&alarm, guardrail.does() == Action::Alert, basis.requests_per_hour);
     if guardrail.when.terms.iter().filter_map(basis.expected).any(|expected| expected.is_assumed) {
         alarm.text.push_str(words::ASSUMED);
     }
@@ -197,7 +197,7 @@ impl Odds {
     }
 }
 
-/// `None` where no term of the condition can be foretold.
+/// `None` where no term of the condition can be forecast.
 pub fn odds(plan: &Plan, basis: &Basis<'_>, guardrail: &Guardrail, condition: &Condition) -> Option<Odds> {
     let mut all: Option<Odds> = None;
     for term in &condition.terms {

@@ -55,7 +55,7 @@ fn with_more(plan: &Plan, basis: &Basis<'_>, guardrail: &Guardrail, term: &Term)
             .into_iter()
             .map(Duration::minutes)
             .filter(|longer| longer.as_ms() > own.as_ms())
-            .map(|longer| Some(Window::Last(told(longer)))),
+            .map(|longer| Some(Window::Last(reported(longer)))),
     );
     for over in windows {
         let length = match over {
@@ -81,7 +81,7 @@ fn with_more(plan: &Plan, basis: &Basis<'_>, guardrail: &Guardrail, term: &Term)
 }
 
 /// An hour is no sixty minutes to people.
-fn told(length: Duration) -> Duration {
+fn reported(length: Duration) -> Duration {
     let hours = length.as_ms() / 3_600_000;
     if hours > 0 && length.as_ms().is_multiple_of(3_600_000) {
         format!("{hours}h").parse().unwrap_or(length)

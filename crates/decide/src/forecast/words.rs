@@ -15,7 +15,7 @@ const RARE_HOURS: f64 = 24.0 * 365.0;
 pub(super) fn alarm(alarm: &Alarm, only_tells: bool, requests_per_hour: f64) -> String {
     let Alarm { when, stage, .. } = alarm;
     let at = format!("at {} requests an hour", count(requests_per_hour));
-    if !alarm.is_told() {
+    if !alarm.is_reported() {
         return format!("`{when}` hardly ever fires by chance {at}");
     }
     let does = if only_tells { "fires" } else { "acts" };
@@ -35,29 +35,29 @@ pub(super) fn alarm(alarm: &Alarm, only_tells: bool, requests_per_hour: f64) -> 
 /// `50 requests on new take 3 min`, `… do not arrive within the bake time of 10 min: they take 2 h 30 min`.
 pub(super) fn need(need: &Need, is_window: bool) -> String {
     let Need { count: of, what, takes_ms, within_ms, .. } = need;
-    let told = format!("{} {what}", count(*of));
+    let named = format!("{} {what}", count(*of));
     let name = need.of.as_ref().map(|term| format!("`{term}`: ")).unwrap_or_default();
-    let Some(takes) = takes_ms else { return format!("{name}{told} never come") };
+    let Some(takes) = takes_ms else { return format!("{name}{named} never come") };
     let takes = span(*takes);
     match within_ms.map(span) {
         Some(within) if is_window && !need.is_reached => {
-            format!("{name}{told} do not come within {within}, so it is mostly inconclusive: they take {takes}")
+            format!("{name}{named} do not come within {within}, so it is mostly inconclusive: they take {takes}")
         }
         Some(within) if !need.is_reached => {
-            format!("{name}{told} do not arrive within the bake time of {within}: they take {takes}")
+            format!("{name}{named} do not arrive within the bake time of {within}: they take {takes}")
         }
-        _ => format!("{name}{told} take {takes}"),
+        _ => format!("{name}{named} take {takes}"),
     }
 }
 
 /// `20 subjects on new never come: there are about 8`.
 pub(super) fn subjects(need: &Need, there: f64) -> String {
     let name = need.of.as_ref().map(|term| format!("`{term}`: ")).unwrap_or_default();
-    let told = format!("{name}{} {}", count(need.count), need.what);
+    let named = format!("{name}{} {}", count(need.count), need.what);
     if need.is_reached {
-        format!("{told} are there")
+        format!("{named} are there")
     } else {
-        format!("{told} never come: there are about {}", count(there))
+        format!("{named} never come: there are about {}", count(there))
     }
 }
 
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_told_in_the_largest_unit_that_fits() {
+    fn times_are_reported_in_the_largest_unit_that_fits() {
         for (hours, text) in [
             (0.01, "once a minute"),
             (0.2, "once in 12 minutes"),

@@ -9,7 +9,7 @@ use tidegate_model::command::{Cause, Command, Setting, Target};
 use tidegate_model::history::EntryCause;
 use tidegate_model::live::Phase;
 use tidegate_model::plan::words::Action;
-use tidegate_model::plan::{Guardrail, Notice, Plan};
+use tidegate_model::plan::{Guardrail, Mode, Notice, Plan};
 use tidegate_model::record::{Record, Sent};
 
 /// The actor of what a guardrail asks for.
@@ -51,9 +51,13 @@ impl Judge {
             if judgement.verdict == Verdict::Pass {
                 self.fired.retain(|own| *own != key);
             } else if !self.fired.contains(&key) {
+                if guardrail.mode == Mode::Observe {
+                    self.observed.retain(|(own, _)| *own != key);
+                    self.observed.push((key.clone(), now));
+                }
                 self.fired.push(key);
                 let order = order(plan, record, (index, guardrail), judgement, now);
-                let severity = severity(guardrail.then);
+                let severity = severity(guardrail.does());
                 let at = fired.partition_point(|(own, _)| *own <= severity);
                 fired.insert(at, (severity, Fired { guardrail: index, order, text: judgement.text.clone() }));
             }
@@ -68,6 +72,11 @@ impl Judge {
         self.fired.iter().any(|own| own == key)
     }
 
+    /// When a guardrail that only observes, by [`guardrail_key`], last came true in this attempt.
+    pub fn observed_at(&self, key: &str) -> Option<Instant> {
+        self.observed.iter().find(|(own, _)| own == key).map(|(_, at)| *at)
+    }
+
     /// The messages that people were handed to send, each with when that was and whether it is done.
     pub fn handed<'a>(&'a self, plan: &'a Plan, record: &'a Record) -> impl Iterator<Item = Handed<'a>> {
         let of = |(notice, since): (&'a Notice, Instant)| {
@@ -78,7 +87,7 @@ impl Judge {
         self.notifications.handed(plan).map(of)
     }
 
-    /// The messages that pages show, by their place in the plan, each with when it was last told.
+    /// The messages that pages show, by their place in the plan, each with when it was last sent.
     pub fn shown<'a>(&'a self, plan: &'a Plan) -> impl Iterator<Item = (u64, &'a Notice, Instant)> {
         self.notifications.shown(plan)
     }
@@ -118,7 +127,7 @@ fn order(
     now: Instant,
 ) -> Option<Order> {
     let live = &record.live;
-    let command = match guardrail.then {
+    let command = match guardrail.does() {
         Action::Off => Command::Kill(Cause::Command),
         Action::Rollback => Command::Rollback(Target::Off),
         Action::Previous if live.phase == Phase::RolledBack => return None,

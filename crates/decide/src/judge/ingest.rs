@@ -60,7 +60,7 @@ impl Judge {
         let (record, now) = (metrics_view.record, metrics_view.now);
         // What has arrived began with the look before: a stake that is laid now must not be played on it.
         let since = self.looked_at.unwrap_or(now).clamp(record.begun.min(now), now);
-        let minute = since.as_epoch_ms().saturating_sub(record.begun.as_epoch_ms()) as f64 / 60_000.0;
+        let minute = since.ms_since(record.begun) as f64 / 60_000.0;
         let is_alone = metrics_view.is_alone();
         for (revision, compared) in arrived.iter().filter(|(revision, _)| *revision >= record.begun_revision) {
             for gathering in self.gatherings.iter_mut().filter(|own| !metrics_view.is_warming_up(own.question.after)) {

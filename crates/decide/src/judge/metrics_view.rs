@@ -160,7 +160,7 @@ impl MetricsView<'_> {
     /// Why nothing can be said, when nothing has come in for too long.
     fn stale(&self, over: Over) -> Option<Missing> {
         let Some(arrived_at) = self.arrived_at else { return Some(Missing::NothingYet) };
-        let age_ms = self.now.as_epoch_ms().saturating_sub(arrived_at.as_epoch_ms());
+        let age_ms = self.now.ms_since(arrived_at);
         let limit_ms = (self.length_ms(over) / 4).clamp(STALE_MS_MIN, STALE_MS_MAX);
         (age_ms > limit_ms).then_some(Missing::Stale { age_ms })
     }
@@ -179,7 +179,7 @@ impl MetricsView<'_> {
             Over::Stage => self.record.entered,
             Over::Attempt => self.record.begun,
         };
-        self.now.as_epoch_ms().saturating_sub(since.as_epoch_ms())
+        self.now.ms_since(since)
     }
 
     /// The first whole minute that counts, where something is left out after the stage's entry.
@@ -245,7 +245,7 @@ impl MetricsView<'_> {
             return Reading::none(Missing::NoSignal);
         };
         let last = self.signals.last(name.as_str());
-        let age_ms = |at: Instant| self.now.as_epoch_ms().saturating_sub(at.as_epoch_ms());
+        let age_ms = |at: Instant| self.now.ms_since(at);
         let is_within = |at: Instant, limit: Duration| age_ms(at) <= i64::try_from(limit.as_ms()).unwrap_or(i64::MAX);
         let is_fresh = |at: Instant| fresh_for(self.plan, name.as_str()).is_none_or(|limit| is_within(at, limit));
         match (signal.kind, last) {

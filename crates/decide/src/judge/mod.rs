@@ -36,6 +36,7 @@ use super::binned::BinnedComparison;
 use super::explain;
 use super::firsts::Firsts;
 use super::notify::Memory;
+use super::problems::{Found, Lasting};
 use super::rollout::Order;
 use tidegate_model::condition::{Condition, Term};
 use tidegate_model::figure::{Basis, Because, Counted, Missing, Unit};
@@ -97,9 +98,11 @@ pub struct Evaluation {
     pub gates: Vec<Judgement>,
     /// Whether users are split as the percentage says; `None` where they are not split.
     pub sample_ratio: Option<Judgement>,
+    /// What makes the figures worth less.
+    pub problems: Vec<Found>,
     /// The guardrails that came true at this look, the severest first.
     pub fired: Vec<Fired>,
-    /// What people are to be told since the look before.
+    /// What people are to be reported since the look before.
     pub messages: Vec<Message>,
 }
 
@@ -125,11 +128,15 @@ pub struct Judge {
     held: Vec<(String, Instant, Instant)>,
     /// Guardrails that are true, and so do not fire again.
     fired: Vec<String>,
+    /// The guardrails that only observe and would have acted in this attempt: when they last came true.
+    observed: Vec<(String, Instant)>,
+    /// The problems that there are.
+    pub problems: Vec<Lasting>,
     /// Since when each verdict has been what it is.
     since: Vec<(String, Verdict, Instant)>,
-    /// What has been told of this attempt.
+    /// What has been sent in this attempt.
     notifications: Notifications,
-    /// What has been told to channels.
+    /// What has been reported to channels.
     pub notified: Memory,
     /// The stretch in which a sample ratio mismatch was shown.
     unfair_revision: Option<u64>,
@@ -250,13 +257,13 @@ fn watched(evaluator: &mut Evaluator<'_, '_>, guardrail: &Guardrail) -> Judgemen
     if !evaluator.metrics_view.serves() {
         return Judgement { text: explain::NOBODY_ON_NEW.into(), ..Judgement::default() };
     }
-    evaluator.then = Some(guardrail.then);
+    evaluator.then = Some(guardrail.does());
     let judgement = judged(evaluator, &guardrail.when, guardrail.after, false);
     evaluator.then = None;
     judgement
 }
 
-/// The same with its words, where it has none yet: what comes true is told to people.
+/// The same with its words, where it has none yet: what comes true is reported to people.
 fn in_words(evaluator: &mut Evaluator<'_, '_>, guardrail: &Guardrail, judgement: Judgement) -> Judgement {
     if std::mem::replace(&mut evaluator.metrics_view.manner.explains, true) {
         return judgement;

@@ -9,7 +9,7 @@ use crate::explain;
 use crate::judge::guard::guardrail_key;
 use tidegate_model::live::Phase;
 use tidegate_model::plan::words::{Action, Moment, Sign};
-use tidegate_model::plan::{Notice, Plan, Stage};
+use tidegate_model::plan::{Mode, Notice, Plan, Stage};
 use tidegate_model::record::Record;
 use tidegate_model::{Duration, Instant};
 
@@ -18,7 +18,7 @@ use tidegate_model::{Duration, Instant};
 pub struct Message {
     /// When it was due.
     pub at: Instant,
-    /// `alert`, `escalation`, `checkin` or `notice`.
+    /// `alert`, `observed`, `escalation`, `checkin` or `notice`.
     pub kind: &'static str,
     /// The channels, or for an escalation and a check-in the role.
     pub to: Vec<String>,
@@ -38,7 +38,7 @@ pub struct Message {
     pub own_text: Option<String>,
 }
 
-/// What has been told in this attempt.
+/// What has been sent in this attempt.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notifications {
     /// When it was last looked up what is due.
@@ -46,12 +46,13 @@ pub struct Notifications {
     pub(super) looked_at: Option<Instant>,
     /// When stages were entered, and when else something happened that notices refer to.
     pub(super) anchors: Vec<(String, Instant)>,
-    /// The notices that have been told, by index.
-    pub(super) told: Vec<u64>,
-    /// When those that are told again and again, that a person sends, or that pages show, were last told, by index.
+    /// The notices that have been reported, by index.
+    #[serde(rename = "told")]
+    pub(super) sent: Vec<u64>,
+    /// When those that are sent again and again, that a person sends, or that pages show, were last sent, by index.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) repeated: Vec<(u64, Instant)>,
-    /// Guardrails that have fired and are true still: since when, and how many escalations were told.
+    /// Guardrails that have fired and are true still: since when, and how many escalations were reported.
     pub(super) open: Vec<(String, Instant, u64)>,
 }
 
@@ -104,19 +105,30 @@ impl Notifications {
         let mut alerts = Vec::new();
         for fired in &evaluation.fired {
             let Some(guardrail) = plan.guardrail(fired.guardrail) else { continue };
-            self.open.push((guardrail_key(fired.guardrail, guardrail), now, 0));
+            let observes = guardrail.mode == Mode::Observe;
+            if !observes {
+                self.open.push((guardrail_key(fired.guardrail, guardrail), now, 0));
+            }
             let what = guardrail.text.as_ref().map(|text| format!(": {text}")).unwrap_or_default();
             let acts = match guardrail.then {
                 Action::Alert => String::new(),
                 then => format!(" and {}", explain::acts(&then.to_string())),
             };
-            let text = format!("{} guardrail `{}` came true{acts}{what}", guardrail.severity, guardrail.when);
+            let text = if observes {
+                format!(
+                    "guardrail `{}` came true and {}: it observes, and acts on nobody{what}",
+                    guardrail.when,
+                    explain::would_have(&guardrail.then.to_string())
+                )
+            } else {
+                format!("{} guardrail `{}` came true{acts}{what}", guardrail.severity, guardrail.when)
+            };
             let figures = evaluation.guardrails.get(fired.guardrail).map_or_else(Vec::new, |judgement| {
                 judgement.figures.iter().map(|figure| figure.text.clone()).collect()
             });
             alerts.push(Message {
                 at: now,
-                kind: "alert",
+                kind: if observes { "observed" } else { "alert" },
                 to: guardrail.notify.iter().map(ToString::to_string).collect(),
                 text,
                 figures,
@@ -130,15 +142,15 @@ impl Notifications {
 
     fn escalations(&mut self, plan: &Plan, now: Instant) -> Vec<Message> {
         let mut due = Vec::new();
-        for (key, since, told) in &mut self.open {
+        for (key, since, sent) in &mut self.open {
             let guardrail = plan
                 .guardrails_in_force()
                 .enumerate()
                 .find(|(index, guardrail)| guardrail_key(*index, guardrail) == *key);
             let Some((index, guardrail)) = guardrail else { continue };
-            let escalations = guardrail.escalate.iter().skip(usize::try_from(*told).unwrap_or(usize::MAX));
+            let escalations = guardrail.escalate.iter().skip(usize::try_from(*sent).unwrap_or(usize::MAX));
             for escalation in escalations.take_while(|escalation| since.plus(escalation.after) <= now) {
-                *told += 1;
+                *sent += 1;
                 let what = escalation.text.as_ref().map(|text| format!(": {text}")).unwrap_or_default();
                 let text = format!(
                     "the guardrail `{}` came true {} ago and is still true{what}",
@@ -166,7 +178,7 @@ impl Notifications {
             return None;
         }
         let stage = plan.stages.get(plan.stage_index(live.stage.as_str())?)?;
-        let since_entry = |at: Instant| at.as_epoch_ms().saturating_sub(record.entered.as_epoch_ms());
+        let since_entry = |at: Instant| at.ms_since(record.entered);
         let passed = since_entry(now);
         let rhythm = stage.checkins.iter().find(|checkin| checkin.until.is_none_or(|until| passed <= ms(until)))?;
         let every = ms(rhythm.every).max(1);
@@ -174,7 +186,7 @@ impl Notifications {
         if due <= 0 || self.looked_at.is_some_and(|last| since_entry(last) >= due) {
             return None;
         }
-        let at = Instant::from_epoch_ms(record.entered.as_epoch_ms().saturating_add(due));
+        let at = record.entered.plus_ms(due);
         let count = |verdict: super::Verdict| evaluation.gates.iter().filter(|gate| gate.verdict == verdict).count();
         let text = format!(
             "check-in of {} at {} %: {} of {} gates pass, {} fail, {} inconclusive",
@@ -195,15 +207,15 @@ impl Notifications {
         let mut due = Vec::new();
         for (place, notice) in plan.notices.iter().enumerate() {
             let index = place as u64;
-            let at = if self.told.contains(&index) {
+            let at = if self.sent.contains(&index) {
                 self.next_time(index, notice, record).filter(|next| *next <= now).map(|next| last_of(next, notice, now))
             } else {
                 let expected = ahead.get_or_insert_with(|| expected(plan, record, now));
                 self.moment(&notice.at, expected).filter(|at| *at <= now)
             };
             let Some(at) = at else { continue };
-            if !self.told.contains(&index) {
-                self.told.push(index);
+            if !self.sent.contains(&index) {
+                self.sent.push(index);
             }
             // A date that had passed when the plan came into force needs no announcement.
             let is_late = matches!(notice.at, Moment::Date(_)) && self.looked_at.is_none_or(|last| at < last);
@@ -234,13 +246,13 @@ impl Notifications {
         self.repeated.iter().filter_map(of).filter(|(notice, _)| notice.by.is_some())
     }
 
-    /// When the messages that pages show were last told, by their place in the plan.
+    /// When the messages that pages show were last sent, by their place in the plan.
     pub(crate) fn shown<'a>(&'a self, plan: &'a Plan) -> impl Iterator<Item = (u64, &'a Notice, Instant)> {
         let of = |(index, at): &(u64, Instant)| Some((*index, plan.notices.get(usize::try_from(*index).ok()?)?, *at));
         self.repeated.iter().filter_map(of).filter(|(_, notice, _)| notice.in_app.is_some())
     }
 
-    /// When a notice that has been told is to be told again, while what it begins with lasts.
+    /// When a notice that has been reported is to be reported again, while what it begins with lasts.
     fn next_time(&self, index: u64, notice: &Notice, record: &Record) -> Option<Instant> {
         let every = notice.every.filter(|every| every.as_ms() > 0)?;
         let (_, last) = self.repeated.iter().find(|(own, _)| *own == index)?;
@@ -255,23 +267,23 @@ impl Notifications {
         is_on.then(|| last.plus(every))
     }
 
-    /// When there is something to be told because of the time alone; a time that has come is told by the next look.
+    /// When there is something to be sent because of the time alone; a time that has come is found by the next look.
     pub(super) fn due_at(&self, plan: &Plan, record: &Record, now: Instant) -> Option<Instant> {
         let expected = if plan.notices.is_empty() { Vec::new() } else { expected(plan, record, now) };
         let notices = plan.notices.iter().enumerate().filter_map(|(place, notice)| {
             let index = place as u64;
-            let is_told = self.told.contains(&index);
-            if is_told { self.next_time(index, notice, record) } else { self.moment(&notice.at, &expected) }
+            let is_reported = self.sent.contains(&index);
+            if is_reported { self.next_time(index, notice, record) } else { self.moment(&notice.at, &expected) }
         });
-        let escalations = self.open.iter().filter_map(|(key, since, told)| {
+        let escalations = self.open.iter().filter_map(|(key, since, sent)| {
             let mut guardrails = plan.guardrails_in_force().enumerate();
             let (_, guardrail) = guardrails.find(|(index, own)| guardrail_key(*index, own) == *key)?;
-            let next = guardrail.escalate.get(usize::try_from(*told).ok()?)?;
+            let next = guardrail.escalate.get(usize::try_from(*sent).ok()?)?;
             Some(since.plus(next.after))
         });
         // At the time of a start that does not happen, somebody is waited for.
         let is_draft = record.live.phase == Phase::Draft;
-        let start = plan.start.filter(|start| is_draft && self.looked_at.is_none_or(|looked| looked < *start));
+        let start = plan.start_at().filter(|start| is_draft && self.looked_at.is_none_or(|looked| looked < *start));
         notices.chain(escalations).chain(self.next_checkin(plan, record)).chain(start).min()
     }
 
@@ -282,11 +294,11 @@ impl Notifications {
         }
         let stage = plan.stages.get(plan.stage_index(live.stage.as_str())?)?;
         let looked = self.looked_at.map_or(record.entered, |at| at.max(record.entered));
-        let passed = looked.as_epoch_ms().saturating_sub(record.entered.as_epoch_ms());
+        let passed = looked.ms_since(record.entered);
         let rhythm = stage.checkins.iter().find(|checkin| checkin.until.is_none_or(|until| passed <= ms(until)))?;
         let every = ms(rhythm.every).max(1);
         let next = (passed.div_euclid(every) + 1).saturating_mul(every);
-        Some(Instant::from_epoch_ms(record.entered.as_epoch_ms().saturating_add(next)))
+        Some(record.entered.plus_ms(next))
     }
 
     /// When a moment is: of what has happened, or for a time before something, when that is expected.
@@ -303,7 +315,7 @@ impl Notifications {
             // What has happened needs no announcement any more.
             Some((Sign::Minus, before)) => {
                 let (_, at) = expected.iter().find(|(own, _)| *own == name && happened.is_none())?;
-                Some(Instant::from_epoch_ms(at.as_epoch_ms().saturating_sub(ms(before))))
+                Some(at.minus_ms(ms(before)))
             }
         }
     }
@@ -312,15 +324,15 @@ impl Notifications {
 /// The last of the times from `next` on that have come; those before it were missed.
 fn last_of(next: Instant, notice: &Notice, now: Instant) -> Instant {
     let every = notice.every.map_or(1, ms).max(1);
-    let passed = now.as_epoch_ms().saturating_sub(next.as_epoch_ms());
-    Instant::from_epoch_ms(next.as_epoch_ms().saturating_add(passed - passed.rem_euclid(every)))
+    let passed = now.ms_since(next);
+    next.plus_ms(passed - passed.rem_euclid(every))
 }
 
 /// When the stages ahead may be entered at the earliest, by the clock alone.
 fn expected<'a>(plan: &'a Plan, record: &Record, now: Instant) -> Vec<(&'a str, Instant)> {
     let mut ahead = Vec::new();
     let (mut at, rest): (Instant, &[Stage]) = match record.live.phase {
-        Phase::Draft => match plan.start {
+        Phase::Draft => match plan.start_at() {
             Some(start) => {
                 ahead.push(("start", start));
                 (start, &plan.stages)

@@ -15,6 +15,7 @@ use crate::comparison::Comparison;
 use crate::firsts::{FirstEvidence, Firsts};
 use crate::notify::Memory;
 use crate::overdispersion::SideSlices;
+use crate::problems::Lasting;
 use tidegate_model::condition::Condition;
 use tidegate_model::measured::Quantity;
 use tidegate_model::serial::known_entries;
@@ -29,6 +30,10 @@ struct StoredJudge<'a> {
     firsts: Cow<'a, [Firsts]>,
     held: Cow<'a, [(String, Instant, Instant)]>,
     fired: Cow<'a, [String]>,
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    observed: Cow<'a, [(String, Instant)]>,
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    problems: Cow<'a, [Lasting]>,
     since: Cow<'a, [(String, Verdict, Instant)]>,
     #[serde(default, rename = "agenda")]
     notifications: Cow<'a, Notifications>,
@@ -107,6 +112,8 @@ impl Judge {
             firsts: Cow::Borrowed(&self.firsts),
             held: Cow::Borrowed(&self.held),
             fired: Cow::Borrowed(&self.fired),
+            observed: Cow::Borrowed(&self.observed),
+            problems: Cow::Borrowed(&self.problems),
             since: Cow::Borrowed(&self.since),
             notifications: Cow::Borrowed(&self.notifications),
             notified: Cow::Borrowed(&self.notified),
@@ -126,6 +133,8 @@ impl Judge {
             firsts: stored.firsts.into_owned(),
             held: stored.held.into_owned(),
             fired: stored.fired.into_owned(),
+            observed: stored.observed.into_owned(),
+            problems: stored.problems.into_owned(),
             since: stored.since.into_owned(),
             notifications: stored.notifications.into_owned(),
             notified: stored.notified.into_owned(),

@@ -176,7 +176,7 @@ impl<'c> Evaluator<'c, '_> {
             return (Truth::False, figure);
         }
         let since = self.holding_since(term.to_string());
-        let for_ms = self.metrics_view.now.as_epoch_ms().saturating_sub(since.as_epoch_ms());
+        let for_ms = self.metrics_view.now.ms_since(since);
         let needed_ms = duration.as_ms();
         figure.because = Because::Held { for_ms, needed_ms };
         let is_long = u64::try_from(for_ms).unwrap_or_default() >= needed_ms;
@@ -201,7 +201,7 @@ impl<'c> Evaluator<'c, '_> {
         let now = self.metrics_view.now;
         match self.held.iter_mut().find(|(own, _, _)| *own == key) {
             Some((_, since, seen)) => {
-                let gap_ms = now.as_epoch_ms().saturating_sub(seen.as_epoch_ms());
+                let gap_ms = now.ms_since(*seen);
                 if !(0..=self.metrics_view.manner.gap_ms).contains(&gap_ms) {
                     *since = now;
                 }

@@ -100,6 +100,7 @@ impl Telling<'_> {
     fn title(&self) -> String {
         match &self.entry.cause {
             Some(EntryCause::Guardrail { condition, .. }) => format!("guardrail `{condition}`"),
+            Some(EntryCause::Problem { problem, .. }) => format!("problem `{problem}`"),
             _ if matches!(self.entry.command, Command::Kill(_)) => "the kill".to_owned(),
             _ => "the rollback".to_owned(),
         }
@@ -109,7 +110,7 @@ impl Telling<'_> {
     fn severity(&self) -> Urgency {
         match (&self.entry.cause, self.guardrail) {
             (_, Some(guardrail)) => words::urgency(guardrail.severity),
-            (Some(EntryCause::Guardrail { .. }), None) => Urgency::Critical,
+            (Some(EntryCause::Guardrail { .. } | EntryCause::Problem { .. }), None) => Urgency::Critical,
             _ => Urgency::Warning,
         }
     }
@@ -172,7 +173,7 @@ impl Telling<'_> {
     }
 
     fn is_guardrail(&self) -> bool {
-        matches!(self.entry.cause, Some(EntryCause::Guardrail { .. }))
+        matches!(self.entry.cause, Some(EntryCause::Guardrail { .. } | EntryCause::Problem { .. }))
     }
 
     fn is_hook(&self) -> bool {

@@ -138,7 +138,7 @@ pub fn verified(
     };
     let action = is_wrong.then(|| "See where visitors are still on new.".to_owned());
     let notification = Notification {
-        why: explain::ended(&explain::sentence(&verification::told(found))),
+        why: explain::ended(&explain::sentence(&verification::reported(found))),
         command: Some(format!("tidegate verify {key}")),
         revision: Some(rollout.record.live.revision),
         ..words.message(kind, urgency, &what, action)
@@ -161,7 +161,7 @@ pub fn sample(plan: &Plan, channel: &Name, console: Option<&str>, now: Instant) 
         at: now,
         rollout: plan.key.clone(),
         description: plan.description.clone(),
-        headline: format!("{}: test of the channel {channel}. Nobody has to do anything.", plan.key),
+        headline: format!("{}: test of the channel {channel}. No action needed.", plan.key),
         why: format!("Somebody asked for it by `tidegate notify test {channel}`."),
         links: words::links(plan, None, None, console),
         ..Notification::default()
@@ -276,14 +276,14 @@ mod tests {
         /// Looks every minute for so long.
         fn go(&mut self, ms: i64) {
             for _ in 0..ms / MINUTE_MS {
-                self.now = Instant::from_epoch_ms(self.now.as_epoch_ms() + MINUTE_MS);
+                self.now = self.now.plus_ms(MINUTE_MS);
                 self.look();
             }
         }
 
         /// Looks when `notify_at` says so, and at no other time.
         fn sleep(&mut self, ms: i64) {
-            let end = Instant::from_epoch_ms(self.now.as_epoch_ms() + ms);
+            let end = self.now.plus_ms(ms);
             while let Some(at) = self.deployment.notify_at(self.now).filter(|at| *at <= end) {
                 self.now = at.max(self.now);
                 self.look();
@@ -329,7 +329,7 @@ mod tests {
     const ROLLBACK: &str = r#""guardrail":[{"when":"signal.p1 > 1 over 10m","then":"rollback","notify":["chat","page"],"text":"See the payment logs.","links":{"logs":"https://logs.example.com"}}],"links":{"dashboard":"https://dash.example.com"},"roles":{"lead":{"person":"ben","tell":["mail"]}},"after_rollback":["Cause found"],"#;
 
     #[test]
-    fn a_rollback_is_told_once_with_all_that_somebody_needs_at_night_and_ends_when_it_is_resumed() {
+    fn a_rollback_is_reported_once_with_all_that_somebody_needs_at_night_and_ends_when_it_is_resumed() {
         let mut world = World::new(ROLLBACK);
         world.start();
         world.p1(3.0);
@@ -374,11 +374,7 @@ mod tests {
         assert!(first.incident.is_some_and(|own| own.starts_with("tidegate-shop-") && own.len() < 255));
         sends(
             &mut world,
-            &[(
-                "resolved",
-                "chat page mail",
-                "shop: resolved: guardrail `signal.p1 > 1 over 10m`. Nobody has to do anything.",
-            )],
+            &[("resolved", "chat page mail", "shop: resolved: guardrail `signal.p1 > 1 over 10m`. No action needed.")],
         );
         world.go(HOUR_MS);
         sends(&mut world, &[]);
@@ -406,16 +402,16 @@ mod tests {
                     "page",
                     "shop: `signal.p1 > 1 over 10m` is still true. Look at it, and decide whether to go on.",
                 ),
-                ("resolved", "chat", "shop: resolved: guardrail `signal.p1 > 1 over 10m`. Nobody has to do anything."),
+                ("resolved", "chat", "shop: resolved: guardrail `signal.p1 > 1 over 10m`. No action needed."),
             ],
         );
     }
 
     #[test]
-    fn what_people_do_is_told_to_the_conversation_and_wakes_nobody() {
+    fn what_people_do_is_reported_to_the_conversation_and_wakes_nobody() {
         let mut world = World::new(r#""roles":{"lead":{"tell":["page"]}},"#);
         world.ana(Command::Start, "signed off");
-        sends(&mut world, &[("stage", "chat", "shop has started by ana: canary, 10 %. Nobody has to do anything.")]);
+        sends(&mut world, &[("stage", "chat", "shop has started by ana: canary, 10 %. No action needed.")]);
         world.look();
         world.ana(Command::Kill(Cause::Command), "");
         sends(
@@ -432,8 +428,8 @@ mod tests {
         sends(
             &mut world,
             &[
-                ("stage", "chat", "shop was revived by ana: canary, 10 %. Nobody has to do anything."),
-                ("resolved", "chat", "shop: resolved: the kill. Nobody has to do anything."),
+                ("stage", "chat", "shop was revived by ana: canary, 10 %. No action needed."),
+                ("resolved", "chat", "shop: resolved: the kill. No action needed."),
             ],
         );
         let setting = Setting { kv: Some("25".into()), ..Setting::percentage("25".parse().unwrap()) };
@@ -505,11 +501,11 @@ mod tests {
         );
         assert_eq!(
             world.sent.first().map(|own| own.notification.headline.as_str()),
-            Some("shop: paused at canary, 10 %. Nobody has to do anything.")
+            Some("shop: paused at canary, 10 %. No action needed.")
         );
         assert_eq!(digest(&mut world), 1);
         // Nobody was there for three days.
-        world.now = Instant::from_epoch_ms(world.now.as_epoch_ms() + 3 * DAY_MS);
+        world.now = world.now.plus_ms(3 * DAY_MS);
         world.look();
         world.look();
         assert_eq!(digest(&mut world), 1);
@@ -537,7 +533,7 @@ mod tests {
     }
 
     #[test]
-    fn a_start_that_waits_for_a_person_is_told_when_its_time_has_come() {
+    fn a_start_that_waits_for_a_person_is_reported_when_its_time_has_come() {
         let mut world = World::of(&format!(
             r#"{{{HEAD}{CHANNELS}"start":"2026-12-10T08:00:00Z","checklist":["Tested"],"roles":{{"lead":{{"tell":["mail"]}}}},{STAGES}}}"#
         ));
@@ -548,11 +544,11 @@ mod tests {
         sends(&mut world, &[("waiting", "mail", "shop waits for a person before it starts. Approve 1 item.")]);
         world.ana(Command::Approve("Tested".into()), "");
         world.look();
-        sends(&mut world, &[("stage", "chat", "shop has started: canary, 10 %. Nobody has to do anything.")]);
+        sends(&mut world, &[("stage", "chat", "shop has started: canary, 10 %. No action needed.")]);
     }
 
     #[test]
-    fn gates_that_are_not_met_when_the_time_has_come_are_told_after_an_hour() {
+    fn gates_that_are_not_met_when_the_time_has_come_are_reported_after_an_hour() {
         let mut world = World::of(&format!(
             r#"{{{HEAD}{CHANNELS}"roles":{{"lead":{{"tell":["mail"]}}}},"stage":[{{"name":"canary","percentage":10,"hold":"1h","owner":"lead","gates":["signal.p1 < 1 over stage"]}},{{"name":"full","percentage":100,"hold":"1d"}}]}}"#
         ));
@@ -590,10 +586,7 @@ mod tests {
         let now = world.now;
         world.deployment.metrics.get_mut(&key).signals.report("cpu", 0.5, now);
         world.go(2 * MINUTE_MS);
-        sends(
-            &mut world,
-            &[("resolved", "chat", "shop: resolved: the silence of the signal cpu. Nobody has to do anything.")],
-        );
+        sends(&mut world, &[("resolved", "chat", "shop: resolved: the silence of the signal cpu. No action needed.")]);
         world.faults =
             vec![Noticed { subject: "group/beta".into(), message: "it cannot be read".into(), at: world.now }];
         world.go(3 * MINUTE_MS);
@@ -609,12 +602,12 @@ mod tests {
         world.go(3 * MINUTE_MS);
         sends(
             &mut world,
-            &[("resolved", "chat", "shop: resolved: the list of the group beta is faulty. Nobody has to do anything.")],
+            &[("resolved", "chat", "shop: resolved: the list of the group beta is faulty. No action needed.")],
         );
     }
 
     #[test]
-    fn no_traffic_is_told_only_where_there_was_enough_for_chance_not_to_explain_it() {
+    fn no_traffic_is_reported_only_where_there_was_enough_for_chance_not_to_explain_it() {
         let mut world = World::new(r#""roles":{"lead":"ben"},"#);
         world.start();
         world.requests = (1, 0);
@@ -636,7 +629,7 @@ mod tests {
         sends(
             &mut world,
             &[
-                ("resolved", "chat", "shop: resolved: no traffic. Nobody has to do anything."),
+                ("resolved", "chat", "shop: resolved: no traffic. No action needed."),
                 (
                     "fault",
                     "chat",
@@ -661,7 +654,7 @@ mod tests {
         world.sleep(8 * DAY_MS);
         sends(
             &mut world,
-            &[("notice", "client", "shop, message to the client: It starts in three days. Nobody has to do anything.")],
+            &[("notice", "client", "shop, message to the client: It starts in three days. No action needed.")],
         );
         world.go(2 * DAY_MS);
         let own = world.sent.iter().find(|own| own.channel.as_str() == "mail").cloned().unwrap().notification;
@@ -672,9 +665,9 @@ mod tests {
         assert_eq!(
             names,
             [
-                "stage chat: shop has started: canary, 10 %. Nobody has to do anything.",
+                "stage chat: shop has started: canary, 10 %. No action needed.",
                 "notice mail: shop: a message to the client is to be sent. Send the text, then tick it off.",
-                "notice chat: shop: It's Friday. Nobody has to do anything.",
+                "notice chat: shop: It's Friday. No action needed.",
             ]
         );
         world.go(HOUR_MS);
@@ -766,7 +759,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_is_told_with_how_it_went_once() {
+    fn an_end_is_reported_with_how_it_went_once() {
         let mut world = World::new(r#""roles":{"lead":"ben"},"digest":[{"at":"09:00 Europe/Berlin","to":["mail"]}],"#);
         world.start();
         world.requests = (90, 10);
@@ -778,7 +771,7 @@ mod tests {
         let [report] = reports.as_slice() else { panic!("{reports:?}") };
         assert_eq!(report.channel.as_str(), "mail");
         let own = &report.notification;
-        assert_eq!(own.headline, "shop: how it went: 2d to 100 % on new. Nobody has to do anything.");
+        assert_eq!(own.headline, "shop: how it went: 2d to 100 % on new. No action needed.");
         assert_eq!(own.why, "It has come through 2 stages in 2d, in the first attempt.");
         assert_eq!(
             own.figures,
@@ -805,20 +798,20 @@ mod tests {
                 "shop was rolled back to 0 %: everybody is on legacy. Find the cause; then resume it.",
             )],
         );
-        world.now = Instant::from_epoch_ms(world.now.as_epoch_ms() + 5_000);
+        world.now = world.now.plus_ms(5_000);
         world.ana(Command::Resume(None), "it was the cache");
         world.sent.clear();
         world.look();
         let phase = |world: &World| world.deployment.rollouts.get(&world.key()).unwrap().record.live.phase;
         assert_eq!(phase(&world), tidegate_model::live::Phase::Running);
-        world.now = Instant::from_epoch_ms(world.now.as_epoch_ms() + 5_000);
+        world.now = world.now.plus_ms(5_000);
         world.p1(1.0);
         world.look();
         assert_eq!(phase(&world), tidegate_model::live::Phase::RolledBack, "what comes after it counts at once");
     }
 
     #[test]
-    fn a_dead_channel_is_told_through_the_others() {
+    fn a_dead_channel_is_reported_through_the_others() {
         let mut world = World::new(r#""roles":{"lead":"ben"},"#);
         world.sent =
             channel_dead(&world.deployment, &world.key(), &"page".parse().unwrap(), "410 Gone", None, world.now);

@@ -16,7 +16,7 @@ use tidegate_model::variant::Variant;
 pub(super) fn message(words: &Words<'_>, metrics: &RolloutMetrics) -> Outgoing {
     let (plan, record) = (words.plan(), &words.rollout.record);
     let live = &record.live;
-    let took_ms = words.now.as_epoch_ms().saturating_sub(record.begun.as_epoch_ms());
+    let took_ms = words.now.ms_since(record.begun);
     let took = explain::rounded(took_ms);
     let what = format!("{}: how it went: {took} to {} % on new", words.key(), live.percentage);
     let before = match live.attempt.saturating_sub(1) {

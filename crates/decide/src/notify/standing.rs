@@ -4,8 +4,8 @@
 use super::Outgoing;
 use super::memory::{Lasting, Memory};
 use super::words::Words;
+use tidegate_model::Name;
 use tidegate_model::notification::{Notification, NotificationKind, Urgency};
-use tidegate_model::{Instant, Name};
 
 /// Something that is so now.
 pub(super) struct Standing {
@@ -42,11 +42,11 @@ pub(super) fn messages(words: &Words<'_>, memory: &mut Memory, now_so: Vec<Stand
         });
         let Some(own) = memory.standing.get_mut(index) else { continue };
         let due = match own.sent {
-            None => Some(later(own.since, standing.after_ms)),
-            Some(sent) => standing.again_ms.map(|again_ms| later(sent, again_ms)),
+            None => Some(own.since.plus_ms(standing.after_ms)),
+            Some(sent) => standing.again_ms.map(|again_ms| sent.plus_ms(again_ms)),
         };
         let is_due = due.is_some_and(|due| due <= now);
-        let next = if is_due { standing.again_ms.map(|again_ms| later(now, again_ms)) } else { due };
+        let next = if is_due { standing.again_ms.map(|again_ms| now.plus_ms(again_ms)) } else { due };
         memory.is_changed |= next != own.due;
         own.due = next;
         if !is_due {
@@ -86,8 +86,4 @@ fn ended(words: &Words<'_>, memory: &mut Memory, now_so: &[Standing]) -> Vec<Out
 
 fn incident(words: &Words<'_>, own: &Lasting) -> String {
     super::change::incident_of(words.key(), &own.what, own.since.as_epoch_ms())
-}
-
-fn later(at: Instant, ms: i64) -> Instant {
-    Instant::from_epoch_ms(at.as_epoch_ms().saturating_add(ms))
 }

@@ -5,23 +5,12 @@ use super::standing::Standing;
 use super::watch::reached;
 use super::words::{self, Words};
 use crate::explain;
-use crate::judge::words::count;
 use crate::judge::{Evaluation, Verdict};
 use crate::metrics::RolloutMetrics;
-use crate::series::{Series, minute_of};
-use tidegate_model::condition::Metric;
+use crate::problems::{self, Silence, SilentSignal};
 use tidegate_model::live::Phase;
 use tidegate_model::notification::{Notification, NotificationKind, Urgency};
-use tidegate_model::plan::Plan;
-use tidegate_model::plan::signal::FRESH_DEFAULT;
-use tidegate_model::plan::words::SignalKind;
-use tidegate_model::variant::Variant;
-use tidegate_model::{Name, Percentage};
-
-/// No request for this long is reported, where so many came in the hour before that chance does not explain it.
-const SILENCE_MS: i64 = 15 * 60_000;
-/// At this rate chance leaves a quarter of an hour empty once in 10^10 times.
-const REQUESTS_AN_HOUR_MIN: f64 = 100.0;
+use tidegate_model::plan::{Plan, ProblemKind, Response};
 
 pub(super) fn faults(words: &Words<'_>, metrics: &RolloutMetrics, facts: &Facts) -> Vec<Standing> {
     let rollout = words.rollout;
@@ -33,7 +22,8 @@ pub(super) fn faults(words: &Words<'_>, metrics: &RolloutMetrics, facts: &Facts)
     };
     for fault in facts.faults.iter().chain(&rollout.fault).chain(&rollout.unread).chain(&of_sources) {
         let what = format!("fault {}", fault.subject);
-        if standing.iter().any(|own| own.what == what) {
+        let is_shown = is_config(&fault.subject) && !words.plan().response(ProblemKind::ConfigFault).tells();
+        if is_shown || standing.iter().any(|own| own.what == what) {
             continue;
         }
         let (trouble, action) = words::trouble(&fault.subject);
@@ -57,6 +47,11 @@ pub(super) fn faults(words: &Words<'_>, metrics: &RolloutMetrics, facts: &Facts)
     standing
 }
 
+/// Whether a fault is about what KV holds, and not about what others send.
+fn is_config(subject: &str) -> bool {
+    matches!(subject.split_once('/').map(|(kind, _)| kind), Some("stage" | "kill" | "group" | "identity"))
+}
+
 /// How long a fault has to last before it is reported. A receiver that has never got anything has its time.
 fn patience_ms(plan: &Plan, metrics: &RolloutMetrics, subject: &str) -> i64 {
     let Some(name) = subject.strip_prefix("receiver/") else { return 0 };
@@ -70,7 +65,7 @@ pub(super) fn sample_ratio(words: &Words<'_>, evaluation: &Evaluation) -> Option
     let what = format!("{}: users are not split as the percentage says", words.key());
     let action = "Find the cause: until then no comparison of both sides can be trusted.".to_owned();
     let notification = Notification {
-        why: explain::sentence(&judgement.text),
+        why: format!("{}{}", explain::sentence(&judgement.text), responds(words.plan(), ProblemKind::Srm)),
         command: Some(format!("tidegate rollback {}", words.key())),
         ..words.message(NotificationKind::Alert, Urgency::Warning, &what, Some(action))
     };
@@ -86,25 +81,19 @@ pub(super) fn sample_ratio(words: &Words<'_>, evaluation: &Evaluation) -> Option
 
 /// The signals that conditions use and that were reported once, and are not any more.
 pub(super) fn silent_signals(words: &Words<'_>, metrics: &RolloutMetrics, known: &[Standing]) -> Vec<Standing> {
-    let plan = words.plan();
     let mut silent = Vec::new();
-    for (name, signal) in plan.signals.0.iter().filter(|(name, _)| is_used(plan, name)) {
-        let limit = match signal.kind {
-            SignalKind::Count => signal.heartbeat,
-            SignalKind::Gauge => Some(signal.fresh.unwrap_or(FRESH_DEFAULT)),
-        };
-        let last = metrics.signals.last(name.as_str()).map(|(at, _)| at);
-        let (Some(limit), Some(last)) = (limit, last) else { continue };
+    for SilentSignal { name, last, limit } in problems::silent_signals(words.plan(), metrics, words.now) {
         // Whoever pulls it says more about it.
         let what = format!("fault signal/{name}");
-        if last.plus(limit) >= words.now || known.iter().any(|own| own.what == what) {
+        if known.iter().any(|own| own.what == what) {
             continue;
         }
         let headline = format!("{}: the signal {name} has gone silent", words.key());
         let notification = Notification {
             why: format!(
-                "It was last reported at {} and counts for {limit}; conditions that use it can neither pass nor act until it comes again.",
-                last.to_words()
+                "It was last reported at {} and counts for {limit}; conditions that use it can neither pass nor act until it comes again.{}",
+                last.to_words(),
+                responds(words.plan(), ProblemKind::MeasuringStopped)
             ),
             command: Some(format!("tidegate status {}", words.key())),
             ..words.message(
@@ -126,46 +115,59 @@ pub(super) fn silent_signals(words: &Words<'_>, metrics: &RolloutMetrics, known:
     silent
 }
 
-fn is_used(plan: &Plan, name: &Name) -> bool {
-    let guardrails = plan.guardrails.iter().map(|own| &own.when);
-    let gates = plan.stages.iter().flat_map(|stage| &stage.gates).map(|own| &own.when);
-    guardrails
-        .chain(gates)
-        .flat_map(|own| &own.terms)
-        .any(|term| matches!(&term.metric, Metric::Signal(own) if own == name))
+/// What a plan itself has done about a problem, as a further sentence.
+fn responds(plan: &Plan, kind: ProblemKind) -> String {
+    let acts = plan.own_response(kind).and_then(Response::acts);
+    acts.map_or_else(String::new, |acts| format!(" The plan has Tidegate act on it: it {acts}."))
+}
+
+/// What else was found at the last look that nobody is reported otherwise.
+pub(super) fn found(words: &Words<'_>, metrics: &RolloutMetrics) -> Vec<Standing> {
+    let record = &words.rollout.record;
+    let last = metrics.last.as_ref().filter(|last| last.revision >= record.begun_revision);
+    let all = last.map_or(&[][..], |last| &last.problems).iter().filter(|own| own.then.tells());
+    all.filter_map(|own| {
+        let (what, action) = match own.kind {
+            ProblemKind::LowTraffic => ("too little traffic on new", "Give it more time, or a larger percentage."),
+            ProblemKind::IdentityMixed => ("one browser gets both sides", "Check where the plan takes ids from."),
+            // Silent signals have messages of their own.
+            ProblemKind::MeasuringStopped if problems::silent_signals(words.plan(), metrics, words.now).is_empty() => {
+                ("pages report nothing any more", "Check that new's pages load the beacon.")
+            }
+            _ => return None,
+        };
+        let notification = Notification {
+            why: format!("{}{}", explain::sentence(&own.text), responds(words.plan(), own.kind)),
+            command: Some(format!("tidegate status {}", words.key())),
+            ..words.message(
+                NotificationKind::Fault,
+                Urgency::Warning,
+                &format!("{}: {what}", words.key()),
+                Some(action.to_owned()),
+            )
+        };
+        Some(Standing {
+            what: format!("problem {}", own.kind),
+            after_ms: 0,
+            again_ms: None,
+            title: Some(what.to_owned()),
+            channels: reached(words, &[], Urgency::Warning),
+            notification,
+        })
+    })
+    .collect()
 }
 
 /// No requests at all, where many came before; or none on new, where legacy has many.
 pub(super) fn no_traffic(words: &Words<'_>, metrics: &RolloutMetrics) -> Option<Standing> {
-    let (record, now) = (&words.rollout.record, words.now);
+    let record = &words.rollout.record;
     if record.is_waiting {
         return None;
     }
-    let last = metrics.arrived_at?;
-    let since = last.max(record.live.since);
-    let is_quiet = now.as_epoch_ms() - since.as_epoch_ms() >= SILENCE_MS;
-    let before = requests(&metrics.series, minute_of(last).saturating_sub(60), Variant::Legacy)
-        + requests(&metrics.series, minute_of(last).saturating_sub(60), Variant::New);
-    let (what, headline, why) = if is_quiet && before >= REQUESTS_AN_HOUR_MIN {
-        let why = format!("The last request came at {}; in the hour before it there were {before}.", last.to_words());
-        ("traffic", format!("{}: no requests arrive", words.key()), why)
-    } else {
-        let share = f64::from(record.live.percentage.limit()) / f64::from(Percentage::FULL.limit());
-        let from = minute_of(now).saturating_sub(15);
-        let is_settled = now.as_epoch_ms() - record.live.since.as_epoch_ms() >= SILENCE_MS;
-        let (legacy, new) =
-            (requests(&metrics.series, from, Variant::Legacy), requests(&metrics.series, from, Variant::New));
-        let expected = if share < 1.0 { legacy * share / (1.0 - share) } else { 0.0 };
-        if !is_settled || new > 0.0 || expected < REQUESTS_AN_HOUR_MIN {
-            return None;
-        }
-        let why = format!(
-            "In the last 15 minutes legacy had {} requests and new had none, where about {} should have gone there.",
-            count(legacy),
-            count(expected)
-        );
-        ("traffic on new", format!("{}: no requests arrive at new", words.key()), why)
-    };
+    let Silence { of: what, why } = problems::no_traffic(record, metrics, words.now)?;
+    let at = if what == "traffic" { "" } else { " at new" };
+    let headline = format!("{}: no requests arrive{at}", words.key());
+    let why = format!("{why}{}", responds(words.plan(), ProblemKind::NoTraffic));
     let notification = Notification {
         why,
         command: Some(format!("tidegate rollback {}", words.key())),
@@ -184,9 +186,4 @@ pub(super) fn no_traffic(words: &Words<'_>, metrics: &RolloutMetrics) -> Option<
         channels: reached(words, &[], Urgency::Warning),
         notification,
     })
-}
-
-fn requests(series: &Series, from_minute: u64, variant: Variant) -> f64 {
-    let windows = series.iter().filter(|window| window.minute >= from_minute);
-    windows.filter_map(|window| window.tally(variant, None)).map(|tally| tally.requests as f64).sum()
 }

@@ -12,8 +12,8 @@ use crate::metrics::RolloutMetrics;
 use crate::rollout::Rollout;
 use tidegate_model::live::Phase;
 use tidegate_model::notification::{Notification, NotificationKind, Urgency};
-use tidegate_model::plan::Guardrail;
 use tidegate_model::plan::words::Severity;
+use tidegate_model::plan::{Guardrail, Mode, ProblemKind};
 use tidegate_model::{Instant, Name};
 
 /// The messages after an evaluation, or because of the time.
@@ -26,14 +26,20 @@ pub(super) fn messages(words: &Words<'_>, metrics: &mut RolloutMetrics, facts: &
         outgoing.extend(evaluation.messages.iter().filter_map(|message| of_message(words, message, &memory)));
         outgoing.extend(resolved(words, &metrics.judge, &mut memory));
     }
+    let tells = |kind: ProblemKind| words.plan().response(kind).tells();
     let mut now_so = troubles::faults(words, metrics, facts);
-    if let Some(evaluation) = evaluation {
+    if let Some(evaluation) = evaluation.filter(|_| tells(ProblemKind::Srm)) {
         now_so.extend(troubles::sample_ratio(words, evaluation));
     }
     if words.rollout.record.live.phase == Phase::Running && !words.rollout.record.live.killed {
-        now_so.extend(troubles::silent_signals(words, metrics, &now_so));
-        now_so.extend(troubles::no_traffic(words, metrics));
+        if tells(ProblemKind::MeasuringStopped) {
+            now_so.extend(troubles::silent_signals(words, metrics, &now_so));
+        }
+        if tells(ProblemKind::NoTraffic) {
+            now_so.extend(troubles::no_traffic(words, metrics));
+        }
     }
+    now_so.extend(troubles::found(words, metrics));
     now_so.extend(waiting::waiting(words, &memory));
     now_so.extend(waiting::asked(words));
     now_so.extend(waiting::unsent(words, &metrics.judge));
@@ -64,9 +70,15 @@ fn alerts(words: &Words<'_>, evaluation: &Evaluation, memory: &mut Memory) -> Ve
         let figures = evaluation.guardrails.get(fired.guardrail).map_or_else(Vec::new, |judgement| {
             judgement.figures.iter().map(|figure| explain::sentence(&figure.text)).collect()
         });
-        let urgency = words::urgency(guardrail.severity);
+        let observes = guardrail.mode == Mode::Observe;
+        let urgency = if observes { Urgency::Info } else { words::urgency(guardrail.severity) };
         let key = words.key();
-        let what = format!("{key}: `{}` came true at {}", guardrail.when, words.place());
+        let would = if observes {
+            format!(", and {}: it only observes", explain::would_have(&guardrail.then.to_string()))
+        } else {
+            String::new()
+        };
+        let what = format!("{key}: `{}` came true at {}{would}", guardrail.when, words.place());
         let condition = guardrail.when.to_string();
         let incident = incident_of(key, &condition, words.now.as_epoch_ms());
         let notification = Notification {
@@ -77,9 +89,13 @@ fn alerts(words: &Words<'_>, evaluation: &Evaluation, memory: &mut Memory) -> Ve
             command: Some(format!("tidegate rollback {key}")),
             incident: Some(incident.clone()),
             revision: Some(words.rollout.record.live.revision),
-            ..words.message(NotificationKind::Alert, urgency, &what, Some(to_do(guardrail)))
+            ..words.message(NotificationKind::Alert, urgency, &what, (!observes).then(|| to_do(guardrail)))
         };
         let channels = reached(words, &guardrail.notify, urgency);
+        if observes {
+            alerts.push(Outgoing { channels, notification: Notification { incident: None, ..notification } });
+            continue;
+        }
         memory.open(Incident {
             key: incident,
             guardrail: Some(guardrail_key(fired.guardrail, guardrail)),

@@ -13,7 +13,7 @@ use tidegate_model::plan::{Plan, Stage};
 use tidegate_model::{Instant, Name};
 
 /// What a headline ends with where nothing is asked of anybody.
-pub const NOTHING_TO_DO: &str = "Nobody has to do anything.";
+pub const NOTHING_TO_DO: &str = "No action needed.";
 
 /// All that messages of one rollout at one moment have in common.
 pub struct Words<'a> {

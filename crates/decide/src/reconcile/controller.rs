@@ -23,7 +23,7 @@ pub struct Echo {
 impl Echo {
     /// Whether the text may still be read.
     pub fn is_about(&self, now: Instant) -> bool {
-        self.overwritten.is_none_or(|at| now.as_epoch_ms().saturating_sub(at.as_epoch_ms()) < ECHO_MS)
+        self.overwritten.is_none_or(|at| now.ms_since(at) < ECHO_MS)
     }
 }
 

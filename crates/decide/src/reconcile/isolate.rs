@@ -41,7 +41,7 @@ pub fn settle(plan: &Plan, last: Option<&LiveState>, text: Option<&str>, now: In
 
 fn is_echo(last: &LiveState, text: &str, now: Instant) -> bool {
     last.kv.as_ref().is_some_and(|adopted| {
-        let age_ms = now.as_epoch_ms().saturating_sub(adopted.at.as_epoch_ms());
+        let age_ms = now.ms_since(adopted.at);
         age_ms < ECHO_MS && adopted.text == edit_text(text)
     })
 }

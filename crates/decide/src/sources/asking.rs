@@ -37,9 +37,7 @@ impl PullState {
     pub fn due_at(&self, now: Instant) -> Instant {
         match (self.asked_at, self.next_at) {
             // A clock that was set back says nothing.
-            (Some(asked), _) if asked <= now => {
-                Instant::from_epoch_ms(asked.as_epoch_ms().saturating_add(UNANSWERED_MS))
-            }
+            (Some(asked), _) if asked <= now => asked.plus_ms(UNANSWERED_MS),
             (_, Some(next)) => next,
             (_, None) => now,
         }
@@ -74,7 +72,7 @@ impl PullState {
         let spread = spacing.number.wrapping_add(u64::from(self.failures).wrapping_mul(7)) % 21;
         let share = if self.failures == 0 { 0 } else { i64::try_from(spread).unwrap_or_default() - 10 };
         let pause_ms = pause_ms.saturating_add(pause_ms.saturating_mul(share) / 100);
-        self.next_at = Some(Instant::from_epoch_ms(now.as_epoch_ms().saturating_add(pause_ms)));
+        self.next_at = Some(now.plus_ms(pause_ms));
         before != (self.error.clone(), self.is_blank)
     }
 }

@@ -43,7 +43,7 @@ pub fn faults(plan: &Plan, sources: &Sources, signals: &Signals, now: Instant) -
     for (name, receiver) in &plan.receivers.0 {
         let Some(heartbeat) = receiver.heartbeat else { continue };
         let last_at = sources.receiver(name.as_str()).and_then(|state| state.last_at);
-        let silent_ms = last_at.map(|at| now.as_epoch_ms().saturating_sub(at.as_epoch_ms()));
+        let silent_ms = last_at.map(|at| now.ms_since(at));
         let message = match silent_ms {
             None => format!("no delivery has arrived at /_tidegate/in/{name} yet; one is expected every {heartbeat}"),
             Some(ms) if u64::try_from(ms).unwrap_or_default() > heartbeat.as_ms() => {

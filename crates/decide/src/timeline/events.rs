@@ -10,11 +10,11 @@ use tidegate_model::plan::{Item, Notice, Plan};
 use tidegate_model::record::{Checklist, Record};
 use tidegate_model::{Duration, Instant, Name, serialize_as_text};
 
-/// Of what repeats, so many dates are told.
+/// Of what repeats, so many dates are reported.
 const REPEATS_MAX: usize = 60;
-/// So many freezes are told.
+/// So many freezes are reported.
 const FREEZES_MAX: usize = 60;
-/// So far ahead freezes are told where nobody can tell the end, in milliseconds: four weeks.
+/// So far ahead freezes are reported where nobody can tell the end, in milliseconds: four weeks.
 const HORIZON_MS: i64 = 28 * 86_400_000;
 
 /// What an event is.
@@ -71,7 +71,7 @@ serialize_as_text!(Kind);
 /// Something with a date.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// The same whenever it is told, within its rollout: `stage-canary`.
+    /// The same whenever it is asked for, within its rollout: `stage-canary`.
     pub id: String,
     /// When, or from when on.
     pub at: Instant,
@@ -107,6 +107,7 @@ fn done(entry: &Entry) -> Event {
     let who = match &entry.cause {
         Some(EntryCause::Schedule { .. }) => "the schedule".to_owned(),
         Some(EntryCause::Guardrail { .. }) => "a guardrail".to_owned(),
+        Some(EntryCause::Problem { .. }) => "the plan".to_owned(),
         Some(EntryCause::Kv { .. }) => "by hand in KV".to_owned(),
         _ => entry.actor.clone(),
     };

@@ -21,7 +21,7 @@ use tidegate_model::{Duration, Instant, Name, Percentage};
 /// A freeze and a stage's windows are asked in turn at most so often: a plan that never agrees has no date.
 const TURNS_MAX: usize = 60;
 
-/// A rollout whose way is foretold.
+/// A rollout whose way is forecast.
 #[derive(Clone, Copy)]
 pub struct Ahead<'a> {
     /// Its plan, with the freeze of the deployment in it.
@@ -97,8 +97,8 @@ fn one(ahead: &Ahead<'_>, after: Option<Instant>, now: Instant) -> Forecast {
     let plan = ahead.plan;
     let from = after.map_or(now, |after| after.max(now));
     let Some(record) = ahead.record else {
-        let start = plan.start.map_or(from, |start| start.max(from));
-        let premise = plan.start.is_none().then_some(Premise::Start);
+        let start = plan.start_at().map_or(from, |start| start.max(from));
+        let premise = plan.start_at().is_none().then_some(Premise::Start);
         return walk(plan, premise, Enter { stage: 0, at: start, now, is_inside: false, held_since: None });
     };
     let index = plan.stage_index(record.live.stage.as_str()).unwrap_or(0);
@@ -113,8 +113,8 @@ fn one(ahead: &Ahead<'_>, after: Option<Instant>, now: Instant) -> Forecast {
     let killed = record.live.killed.then_some(Premise::Revive);
     match record.live.phase {
         Phase::Draft => {
-            let start = plan.start.map_or(from, |start| start.max(from));
-            let premise = killed.or_else(|| plan.start.is_none().then_some(Premise::Start));
+            let start = plan.start_at().map_or(from, |start| start.max(from));
+            let premise = killed.or_else(|| plan.start_at().is_none().then_some(Premise::Start));
             walk(plan, premise, Enter { stage: 0, at: start, now, is_inside: false, held_since: None })
         }
         Phase::Running => {
@@ -144,7 +144,7 @@ impl Forecast {
         self.stays.iter().find(|stay| stay.stage == stage).map(|stay| stay.from)
     }
 
-    /// When a moment of the plan comes, as far as it can be foretold: no rollback can.
+    /// When a moment of the plan comes, as far as it can be forecast: no rollback can.
     pub fn moment(&self, plan: &Plan, moment: &Moment) -> Option<Instant> {
         match moment {
             Moment::Date(at) => Some(*at),
@@ -173,7 +173,7 @@ impl Forecast {
             Sign::Plus => at.plus(*duration),
             Sign::Minus => {
                 let ms = i64::try_from(duration.as_ms()).unwrap_or(i64::MAX);
-                Instant::from_epoch_ms(at.as_epoch_ms().saturating_sub(ms))
+                at.minus_ms(ms)
             }
         })
     }
@@ -252,7 +252,7 @@ mod tests {
         read_rollout(&text).unwrap_or_else(|faults| panic!("{faults:?}"))
     }
 
-    fn told(forecast: &Forecast, plan: &Plan) -> Vec<String> {
+    fn reported(forecast: &Forecast, plan: &Plan) -> Vec<String> {
         let stays = forecast.stays.iter().map(|stay| format!("{} {}", plan.stages[stay.stage].name, stay.from));
         stays.chain(forecast.end.map(|end| format!("end {end}"))).collect()
     }
@@ -265,7 +265,7 @@ mod tests {
         let plan = plan(WEEKDAYS, STAGES);
         let forecast = forecast(&[Ahead { plan: &plan, record: None }], at("2026-12-18T10:00:00Z")).remove(0);
         assert_eq!(
-            told(&forecast, &plan),
+            reported(&forecast, &plan),
             [
                 "canary 2026-12-18T10:00:00Z",
                 // Sunday is frozen; Monday 9:15 it is.
@@ -292,7 +292,7 @@ mod tests {
             "full 2026-12-04T10:00:00Z",
             "end 2026-12-07T10:00:00Z",
         ];
-        assert_eq!(told(&forecast_at("2026-12-02T00:00:00Z"), &plan), expected);
+        assert_eq!(reported(&forecast_at("2026-12-02T00:00:00Z"), &plan), expected);
         // Its gates do not pass yet: on Friday afternoon the next window is Monday's.
         let late = forecast_at("2026-12-04T12:30:00Z");
         assert_eq!(late.stays[0].until, Some(at("2026-12-07T08:15:00Z")));
@@ -326,7 +326,7 @@ mod tests {
         let own = forecast(&[Ahead { plan: &plan, record: None }], at("2026-12-01T00:00:00Z")).remove(0);
         assert_eq!(own.stays[0].baked, at("2026-12-08T00:00:00Z"));
         assert_eq!(
-            told(&own, &plan)[1..],
+            reported(&own, &plan)[1..],
             ["full 2027-03-28T07:00:00Z", "end 2027-03-29T07:00:00Z"],
             "9:00 is 7:00 UTC on the day on which clocks are put forward"
         );

@@ -3,7 +3,7 @@
 use super::{Forecast, Premise};
 use crate::explain;
 use tidegate_model::number::counted;
-use tidegate_model::plan::{Item, Plan, Stage};
+use tidegate_model::plan::{Item, Plan, Stage, Start};
 use tidegate_model::zone::Zone;
 
 /// A role with its person, else the name as it stands.
@@ -63,15 +63,16 @@ pub fn outlook(plan: &Plan, forecast: &Forecast, zone: &Zone) -> String {
     if forecast.stays.is_empty() {
         return match forecast.end {
             Some(_) => "It is done.".to_owned(),
-            None => "Nobody can tell when it will be done: the calendar leaves no time for its first stage.".to_owned(),
+            None => "When it will be done is unknown: the calendar leaves no time for its first stage.".to_owned(),
         };
     }
     let Some(end) = forecast.end else {
         let stuck = forecast.stays.last().and_then(|stay| plan.stages.get(stay.stage + 1));
         let stage = stuck.map(|stage| format!(" the stage {}", stage.name)).unwrap_or_default();
-        return format!("Nobody can tell when it will be done: the calendar leaves no time for{stage}.");
+        return format!("When it will be done is unknown: the calendar leaves no time for{stage}.");
     };
     let premise = match forecast.premise {
+        Some(Premise::Start) if plan.start == Some(Start::OnDeploy) => "if new is deployed now, ",
         Some(Premise::Start) => "if it is started now, ",
         Some(Premise::Resume) => "if it is resumed now, ",
         Some(Premise::Revive) => "if it is revived now, ",

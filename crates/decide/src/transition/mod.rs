@@ -70,7 +70,7 @@ fn moved(moving: &Moving<'_>, command: &Command, actor: &str) -> Result<Record, 
         Command::Approve(item) => moving.approve(item, actor)?,
         Command::Complete(confirm) => moving.complete(confirm.as_ref())?,
         Command::Note => record.clone(),
-        Command::Deployed(version) => moving.deployed(version),
+        Command::Deployed(version) => moving.deployed(version, actor),
         Command::Apply { plan, .. } => moving.apply(*plan)?,
         Command::TakeOver(state) => moving.take_over(state),
         Command::Release | Command::Wait => moving.waiting(matches!(command, Command::Wait)),
@@ -97,6 +97,8 @@ fn moved(moving: &Moving<'_>, command: &Command, actor: &str) -> Result<Record, 
     if is_other_build {
         (next.entered, next.entered_revision, next.exposed_revision) = (now, live.revision, live.revision);
     }
+    // What was deployed before has had its start.
+    next.is_deployed &= live.phase == Phase::Draft;
     if has_begun || is_other_build {
         (next.begun, next.begun_revision) = (now, live.revision);
     }
@@ -356,9 +358,13 @@ impl Moving<'_> {
         Ok(record)
     }
 
-    fn deployed(&self, version: &Version) -> Record {
+    fn deployed(&self, version: &Version, actor: &str) -> Record {
         let live = LiveState { version: Some(version.clone()), ..self.last.live.clone() };
-        Record { live, ..self.last.clone() }
+        let is_deployed = self.last.is_deployed
+            || live.phase == Phase::Draft
+                && self.last.live.version != live.version
+                && (self.last.live.version.is_some() || actor != SCHEDULE);
+        Record { live, is_deployed, ..self.last.clone() }
     }
 
     /// Whether a stage that is under way, its figures and its evidence begin anew: another version of new answers. The

@@ -7,7 +7,7 @@ use tidegate_model::calendar::first_moment;
 impl Moving<'_> {
     /// Whether the plan's own time to start has come.
     pub(super) fn is_begun(&self) -> Result<(), Refusal> {
-        match self.plan.start {
+        match self.plan.start_at() {
             Some(start) if self.is_asked && start > self.now => Err(Refusal::Early(start)),
             _ => Ok(()),
         }

@@ -53,7 +53,7 @@ pub struct Echoes {
 impl Echoes {
     /// Whether a text is one of them.
     pub fn contain(&self, text: &str, now: Instant) -> bool {
-        let age_ms = now.as_epoch_ms().saturating_sub(self.said_at.as_epoch_ms());
+        let age_ms = now.ms_since(self.said_at);
         age_ms < ECHO_MS && self.texts.contains(&edit_text(text))
     }
 }

@@ -8,6 +8,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::commonest::Commonest;
 use super::sketch::{Sketch, value};
 use super::sliced::{Quantity, STATUSES};
 use crate::Name;
@@ -95,6 +96,12 @@ pub struct Tally {
     /// Those of them that their clients gave up before there were headers.
     #[serde(skip_serializing_if = "is_zero")]
     pub abandoned: u64,
+    /// Those of them that it answered with a 5xx.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub server_errors: u64,
+    /// Those of them that failed with no answer, though not for want of time: refused, reset, no such host.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub refused: u64,
     /// Pages among them whose body ended early or stalled.
     #[serde(skip_serializing_if = "is_zero")]
     pub broken: u64,
@@ -110,6 +117,9 @@ pub struct Tally {
     /// JavaScript errors.
     #[serde(skip_serializing_if = "is_zero")]
     pub js_errors: u64,
+    /// Page views among them that followed one of the other side in the same browser, under the same revision.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub mixed: u64,
     /// Sessions whose last request it was. A minute's are counted when it becomes part of a longer window.
     #[serde(skip_serializing_if = "is_zero")]
     pub sessions: u64,
@@ -128,6 +138,9 @@ pub struct Tally {
         deserialize_with = "read_repeats"
     )]
     pub repeats: Vec<(Quantity, u64)>,
+    /// The commonest JavaScript errors, by fingerprint: page views with each.
+    #[serde(skip_serializing_if = "Commonest::is_empty")]
+    pub scripts: Commonest,
     /// Distributions.
     #[serde(skip_serializing_if = "Vec::is_empty", with = "pairs")]
     pub sketches: Vec<(Measure, Sketch)>,
@@ -156,11 +169,14 @@ impl Tally {
             self.client_errors,
             self.timeouts,
             self.abandoned,
+            self.server_errors,
+            self.refused,
             self.broken,
             self.rescued,
             self.pages,
             self.failed_pages,
             self.js_errors,
+            self.mixed,
             self.sessions,
         ];
         let statuses = self.statuses.iter().map(|(_, count)| *count);
@@ -175,11 +191,14 @@ impl Tally {
             (&mut self.client_errors, other.client_errors),
             (&mut self.timeouts, other.timeouts),
             (&mut self.abandoned, other.abandoned),
+            (&mut self.server_errors, other.server_errors),
+            (&mut self.refused, other.refused),
             (&mut self.broken, other.broken),
             (&mut self.rescued, other.rescued),
             (&mut self.pages, other.pages),
             (&mut self.failed_pages, other.failed_pages),
             (&mut self.js_errors, other.js_errors),
+            (&mut self.mixed, other.mixed),
             (&mut self.sessions, other.sessions),
         ];
         for (own, theirs) in pairs {
@@ -187,6 +206,7 @@ impl Tally {
         }
         other.statuses.iter().for_each(|(status, count)| self.add_status(*status, *count));
         other.repeats.iter().for_each(|(of, count)| self.add_repeats(of, *count));
+        self.scripts.merge(&other.scripts);
         for (measure, sketch) in &other.sketches {
             if let Some(own) = self.sketch_mut(measure) {
                 own.merge(sketch);

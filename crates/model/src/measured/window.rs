@@ -38,6 +38,12 @@ pub struct Window {
     /// Who was assigned.
     #[serde(default, skip_serializing_if = "Sample::is_empty")]
     pub subjects: Sample,
+    /// Whose request has failed.
+    #[serde(default, skip_serializing_if = "Sample::is_empty")]
+    pub failing: Sample,
+    /// Whose page had a JavaScript error.
+    #[serde(default, skip_serializing_if = "Sample::is_empty")]
+    pub erring: Sample,
     /// Who reported which event.
     #[serde(default, skip_serializing_if = "Vec::is_empty", with = "pairs")]
     pub events: Vec<(Name, Sample)>,
@@ -76,8 +82,16 @@ impl Window {
     }
 
     /// Nothing at all.
-    pub const NOTHING: Self =
-        Self { minute: 0, minutes: 1, revision: 0, sides: Vec::new(), subjects: Sample::EMPTY, events: Vec::new() };
+    pub const NOTHING: Self = Self {
+        minute: 0,
+        minutes: 1,
+        revision: 0,
+        sides: Vec::new(),
+        subjects: Sample::EMPTY,
+        failing: Sample::EMPTY,
+        erring: Sample::EMPTY,
+        events: Vec::new(),
+    };
 
     /// An empty minute.
     pub fn at(minute: u64, revision: u64) -> Self {
@@ -124,6 +138,8 @@ impl Window {
     /// Keeps so many subjects of each sample at most, and gives back the room that nothing is in.
     pub fn thin(&mut self, subjects_max: usize) {
         self.subjects.thin(subjects_max);
+        self.failing.thin(subjects_max);
+        self.erring.thin(subjects_max);
         self.events.iter_mut().for_each(|(_, sample)| sample.thin(subjects_max));
         for (_, tally) in &mut self.sides {
             tally.sketches.iter_mut().for_each(|(_, sketch)| sketch.shrink());
@@ -139,7 +155,10 @@ impl Window {
             .sides
             .iter()
             .map(|(_, tally)| {
-                size_of::<(Side, Tally)>() + sketches(tally) + 16 * (tally.statuses.len() + 2 * tally.repeats.len())
+                size_of::<(Side, Tally)>()
+                    + sketches(tally)
+                    + tally.scripts.bytes()
+                    + 16 * (tally.statuses.len() + 2 * tally.repeats.len())
             })
             .sum();
         let events: usize = self
@@ -147,7 +166,8 @@ impl Window {
             .iter()
             .map(|(name, sample)| size_of::<(Name, Sample)>() + name.as_str().len() + sample.bytes())
             .sum();
-        size_of::<Self>() + sides + self.subjects.bytes() + events
+        let seen = self.subjects.bytes() + self.failing.bytes() + self.erring.bytes();
+        size_of::<Self>() + sides + seen + events
     }
 
     /// Adds what another counted; its span stays.
@@ -158,6 +178,8 @@ impl Window {
             }
         }
         self.subjects.merge(&other.subjects);
+        self.failing.merge(&other.failing);
+        self.erring.merge(&other.erring);
         for (name, sample) in &other.events {
             if let Some(own) = self.event_mut(name) {
                 own.merge(sample);
@@ -238,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn what_did_not_happen_is_not_told() {
+    fn what_did_not_happen_is_not_reported() {
         let mut window = Window::at(29_000_000, 7);
         if let Some(tally) = window.tally_mut(Variant::New, None) {
             tally.requests = 3;

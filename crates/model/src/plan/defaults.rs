@@ -2,7 +2,7 @@
 //!
 //! A release that answers with errors, or with 4xx to everybody, is rolled back although no guardrail of
 //! its plan says so. A plan's own guardrail takes the place of one with the same condition, so that it
-//! may act in another way or in some stages only.
+//! may act in another way or in some stages only; one that only observes does not, since nothing would act then.
 //!
 //! And no stage is left because time has passed: new has to be seen, and must not be shown to be worse.
 //! While only groups are on new there is nothing to compare with, and most of what they ask for has to be
@@ -11,7 +11,7 @@
 use std::sync::LazyLock;
 
 use super::words::{Action, Severity, WordError};
-use super::{Gate, Guardrail, Percentage, Plan};
+use super::{Gate, Guardrail, Mode, Percentage, Plan};
 use crate::condition::Term;
 use crate::serialize_as_text;
 
@@ -67,6 +67,7 @@ static BUILT_IN: LazyLock<Vec<Guardrail>> = LazyLock::new(|| {
         when,
         after: None,
         then: Action::Rollback,
+        mode: Mode::Act,
         severity: Severity::Critical,
         notify: Vec::new(),
         stages: Vec::new(),
@@ -129,7 +130,8 @@ impl Plan {
     /// is another rollout's doing.
     pub fn built_in_guardrails(&self) -> impl Iterator<Item = &Guardrail> {
         let is_watched = !self.is_flag() && self.defaults == Defaults::BuiltIn;
-        let is_own = |built_in: &Guardrail| self.guardrails.iter().any(|own| own.when == built_in.when);
+        let is_own =
+            |built_in: &Guardrail| self.guardrails.iter().any(|own| own.mode == Mode::Act && own.when == built_in.when);
         BUILT_IN.iter().filter(move |built_in| is_watched && !is_own(built_in))
     }
 
@@ -170,6 +172,11 @@ mod tests {
         assert_eq!(
             in_force(ROUTED, r#","guardrail":[{"when":"error_rate  > legacy","then":"alert"}]"#),
             ["error_rate > legacy alert", BUILT_IN[1]]
+        );
+        assert_eq!(
+            in_force(ROUTED, r#","guardrail":[{"when":"error_rate > legacy","then":"rollback","mode":"observe"}]"#),
+            [BUILT_IN[0], BUILT_IN[0], BUILT_IN[1]],
+            "what only observes guards nothing"
         );
         assert_eq!(in_force("", ""), [""; 0], "a flag");
         let faults =

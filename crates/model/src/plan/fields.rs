@@ -51,7 +51,7 @@ impl Reader {
         self.faults.len() < HELPED_MAX
     }
 
-    /// How many faults were found, told or not.
+    /// How many faults were found, listed or not.
     pub fn found(&self) -> usize {
         self.faults.len() + self.more
     }

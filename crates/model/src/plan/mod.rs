@@ -13,6 +13,7 @@ pub mod in_app;
 pub mod limits;
 pub mod messages;
 pub mod probe;
+pub mod problem;
 pub mod read;
 pub mod receiver;
 pub mod rules;
@@ -42,14 +43,15 @@ pub use identity::{Identity, RobotSide, Robots, SameSite, Sticky, Token};
 pub use in_app::{InApp, InAppKind, ShownTo};
 pub use messages::{Digest, Links, Notice, Role};
 pub use probe::{Hook, Probe};
+pub use problem::{Problem, ProblemKind, Response};
 pub use receiver::Receiver;
 pub use signal::Signal;
-pub use stage::{Gate, Guardrail, Risk, Stage};
+pub use stage::{Gate, Guardrail, Mode, Risk, Stage};
 pub use upstreams::{
     Backend, Breaker, FailureKind, Failures, OriginPolicy, PathRule, PathRules, Place, Redeploy, Rescue,
     TIMEOUT_DEFAULT, Upstreams, VersionSource,
 };
-pub use words::{Advance, CachePolicy, Choice, StickyMoves};
+pub use words::{Advance, CachePolicy, Choice, Start, StickyMoves};
 
 /// The error probability of one rollout and attempt where the plan names none.
 pub const ALPHA_DEFAULT: f64 = 0.01;
@@ -110,7 +112,7 @@ pub struct Plan {
     pub roles: Table<Role>,
     /// When it starts by itself, once the checklist is done.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub start: Option<super::Instant>,
+    pub start: Option<Start>,
     /// What must be done before the start.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub checklist: Vec<Item>,
@@ -177,6 +179,9 @@ pub struct Plan {
     /// Conditions that must not come true.
     #[serde(rename = "guardrail", skip_serializing_if = "Vec::is_empty")]
     pub guardrails: Vec<Guardrail>,
+    /// What is done about what makes the figures worth less, where that is not what the table says.
+    #[serde(rename = "problem", skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<Problem>,
     /// The figures at certain hours.
     #[serde(rename = "digest", skip_serializing_if = "Vec::is_empty")]
     pub digests: Vec<Digest>,
@@ -196,6 +201,14 @@ fn is_choice_default(length: &Duration) -> bool {
 }
 
 impl Plan {
+    /// The moment at which it starts by itself, where it names one.
+    pub const fn start_at(&self) -> Option<super::Instant> {
+        match self.start {
+            Some(Start::At(at)) => Some(at),
+            Some(Start::OnDeploy) | None => None,
+        }
+    }
+
     /// What the buckets are seeded with.
     pub fn salt(&self) -> &str {
         self.salt.as_deref().unwrap_or(self.key.as_str())
@@ -209,7 +222,7 @@ impl Plan {
         windows.chain(hours).chain(digests).find(|zone| **zone != Zone::UTC).cloned().unwrap_or(Zone::UTC)
     }
 
-    /// Whether this is a flag: assigned and told to the upstream, but routing nothing.
+    /// Whether this is a flag: assigned and named to the upstream, but routing nothing.
     pub fn is_flag(&self) -> bool {
         self.upstreams.is_none()
     }

@@ -8,10 +8,11 @@ use self::requests::{failures, identity, path_rule, robots, upstreams};
 use super::channel::read as channel;
 use super::fields::Reader;
 use super::probe::{hook, probe};
+use super::problem::Problem;
 use super::receiver::receiver;
 use super::signal::signal;
-use super::stage::{Escalation, Gate, Guardrail, Risk, Stage};
-use super::words::{Action, Advance, CachePolicy, Level, Severity};
+use super::stage::{Escalation, Gate, Guardrail, Mode, Risk, Stage};
+use super::words::{Action, Advance, CachePolicy, Level, Severity, Start, WordError};
 use super::{CHOICE_DEFAULT, Defaults, Endpoint, Group, Identity, Plan, Redeploy, Values, limits, rules};
 use crate::calendar::point;
 use crate::fault::{Explain, Fault, Faults};
@@ -123,7 +124,7 @@ fn read_plan(r: &mut Reader, node: &Node) -> Option<Plan> {
         probes: f.optional(r, "probe", |r, node| r.list(node, probe)).unwrap_or_default(),
         hooks: f.optional(r, "hook", |r, node| r.list(node, hook)).unwrap_or_default(),
         roles: f.optional(r, "roles", |r, node| r.table(node, role)).unwrap_or_default(),
-        start: f.optional(r, "start", point_in_time),
+        start: f.optional(r, "start", start),
         checklist: f.optional(r, "checklist", checklist).unwrap_or_default(),
         advance: f.optional(r, "advance", Reader::parsed).unwrap_or(Advance::Auto),
         redeploy: f.optional(r, "redeploy", Reader::parsed).unwrap_or(Redeploy::Restart),
@@ -145,6 +146,7 @@ fn read_plan(r: &mut Reader, node: &Node) -> Option<Plan> {
         channels: f.optional(r, "channels", |r, node| r.table(node, channel)).unwrap_or_default(),
         defaults: f.optional(r, "defaults", Reader::parsed).unwrap_or(Defaults::BuiltIn),
         guardrails: f.optional(r, "guardrail", |r, node| r.list(node, guardrail)).unwrap_or_default(),
+        problems: f.optional(r, "problem", |r, node| r.list(node, problem)).unwrap_or_default(),
         digests: f.optional(r, "digest", |r, node| r.list(node, digest)).unwrap_or_default(),
         notices: f.optional(r, "notice", |r, node| r.list(node, |r, node| notice(r, node, &names))).unwrap_or_default(),
         risks: f.optional(r, "risk", |r, node| r.list(node, risk)).unwrap_or_default(),
@@ -229,6 +231,18 @@ fn stage(r: &mut Reader, node: &Node) -> Option<Stage> {
     Some(stage)
 }
 
+/// A moment, or `on deploy`.
+fn start(r: &mut Reader, node: &Node) -> Option<Start> {
+    match &node.value {
+        Value::Text(text) if text == Start::ON_DEPLOY => Some(Start::OnDeploy),
+        Value::Text(text) if text.starts_with("on") => r.parsed_by(node, |text| {
+            let allowed = "`on deploy`, or a date and time such as `2026-12-02T09:00:00Z`";
+            Err(WordError::new(text, "when a draft starts", allowed))
+        }),
+        _ => point_in_time(r, node).map(Start::At),
+    }
+}
+
 fn point_in_time(r: &mut Reader, node: &Node) -> Option<Instant> {
     r.parsed_by(node, point)
 }
@@ -250,6 +264,7 @@ fn guardrail(r: &mut Reader, node: &Node) -> Option<Guardrail> {
     let when = f.required(r, "when", Reader::parsed);
     let then = f.required(r, "then", Reader::parsed::<Action>);
     let after = f.optional(r, "after", Reader::parsed);
+    let mode = f.optional(r, "mode", Reader::parsed).unwrap_or(Mode::Act);
     let severity = f.optional(r, "severity", Reader::parsed);
     let notify = f.optional(r, "notify", Reader::parsed_one_or_more).unwrap_or_default();
     let stages = f.optional(r, "stages", Reader::parsed_one_or_more).unwrap_or_default();
@@ -258,9 +273,18 @@ fn guardrail(r: &mut Reader, node: &Node) -> Option<Guardrail> {
     let links = f.optional(r, "links", links).unwrap_or_default();
     f.end(r);
     let then = then?;
-    let quiet = if then == Action::Alert { Severity::Warning } else { Severity::Critical };
+    let is_quiet = then == Action::Alert || mode == Mode::Observe;
+    let quiet = if is_quiet { Severity::Warning } else { Severity::Critical };
     let severity = severity.unwrap_or(quiet);
-    Some(Guardrail { when: when?, after, then, severity, notify, stages, escalate, text, links })
+    Some(Guardrail { when: when?, after, then, mode, severity, notify, stages, escalate, text, links })
+}
+
+fn problem(r: &mut Reader, node: &Node) -> Option<Problem> {
+    let mut f = r.fields(node)?;
+    let on = f.required(r, "on", Reader::parsed);
+    let then = f.required(r, "then", Reader::parsed);
+    f.end(r);
+    Some(Problem { on: on?, then: then? })
 }
 
 fn escalation(r: &mut Reader, node: &Node) -> Option<Escalation> {

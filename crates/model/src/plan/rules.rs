@@ -56,6 +56,7 @@ pub fn check(plan: &Plan, root: &Node, is_stored: bool) -> Faults {
     checklists::check(&mut rules, &known);
     receivers::check(&mut rules, &known);
     probes::check(&mut rules, &known);
+    probes::problems(&mut rules);
     rules.numbers();
     rules.faults
 }

@@ -101,14 +101,14 @@ impl<'a> PlanSet<'a> {
 /// Reads one rollout of a set, which was checked when it was made: leniently, as [`read::stored`] does.
 ///
 /// # Errors
-/// With every fault for which it cannot be understood, its key first if that can be told.
+/// With every fault for which it cannot be understood, its key first if that can be read.
 pub fn read_rollout(text: &str) -> Result<Plan, Vec<Fault>> {
     let node: Node = serde_json::from_str(text).unwrap_or_default();
     let (plan, faults) = read::stored(&node);
     plan.ok_or(faults)
 }
 
-/// What can be told of a rollout whose plan has errors.
+/// What can be read of a rollout whose plan has errors.
 pub fn remains_of(text: &str) -> Option<Plan> {
     let node: Node = serde_json::from_str(text).ok()?;
     read::remains(&node)

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::ser::SerializeMap as _;
 
 use super::checklist::Item;
-use super::words::{Action, CheckIn, Level, Severity};
+use super::words::{Action, CheckIn, Level, Severity, words};
 use crate::calendar::{Window, first_moment};
 use crate::condition::Condition;
 use crate::{Duration, Instant, Name, Percentage};
@@ -93,6 +93,23 @@ impl Serialize for Gate {
     }
 }
 
+words! {
+    /// Whether a guardrail acts.
+    Mode is "a mode" of {
+        /// It does what it is there for.
+        Act = "act",
+        /// It is judged and shown, and acts on nobody.
+        Observe = "observe",
+    } allows "`act` or `observe`"
+}
+
+impl Mode {
+    /// Whether this is what a guardrail that says nothing has.
+    pub fn is_default(&self) -> bool {
+        *self == Self::Act
+    }
+}
+
 /// A condition that must not come true, and what is done when it does.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Guardrail {
@@ -103,9 +120,12 @@ pub struct Guardrail {
     pub after: Option<Duration>,
     /// What is done.
     pub then: Action,
+    /// Whether it does so, or only says when it would have.
+    #[serde(skip_serializing_if = "Mode::is_default")]
+    pub mode: Mode,
     /// How loud it is.
     pub severity: Severity,
-    /// The channels and roles told.
+    /// The channels and roles that are notified.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notify: Vec<Name>,
     /// The stages in which it watches; all if empty.
@@ -120,6 +140,16 @@ pub struct Guardrail {
     /// Where people read on, before what the plan links to.
     #[serde(skip_serializing_if = "super::Table::is_empty")]
     pub links: super::Links,
+}
+
+impl Guardrail {
+    /// What is done: no more than an alert by one that only observes.
+    pub fn does(&self) -> Action {
+        match self.mode {
+            Mode::Act => self.then,
+            Mode::Observe => Action::Alert,
+        }
+    }
 }
 
 /// Whom to involve when a guardrail's condition lasts.

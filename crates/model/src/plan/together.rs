@@ -102,12 +102,12 @@ mod tests {
             [plan("a", r#""b""#), plan("b", r#""c""#), plan("c", r#""d""#), plan("d", r#""b","e""#), plan("e", "")];
         let root = Node::default();
         let pairs: Vec<(&Plan, &Node)> = plans.iter().map(|plan| (plan, &root)).collect();
-        let told: Vec<String> =
+        let shown: Vec<String> =
             check(&pairs).into_iter().flat_map(|(_, faults)| faults.into_vec()).map(|fault| fault.message).collect();
         let expected: Vec<String> = ["b", "c", "d"]
             .iter()
             .map(|key| format!("`{key}` waits for itself, by way of `after` or `requires` of others"))
             .collect();
-        assert_eq!(told, expected);
+        assert_eq!(shown, expected);
     }
 }

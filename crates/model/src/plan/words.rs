@@ -7,6 +7,31 @@ use crate::fault::Explain;
 use crate::variant::Variant;
 use crate::{Duration, Instant, Name, Percentage, serialize_as_text};
 
+/// When a draft starts by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// At this moment.
+    At(Instant),
+    /// Once another version of new is deployed.
+    OnDeploy,
+}
+
+impl Start {
+    /// How a plan says that.
+    pub const ON_DEPLOY: &str = "on deploy";
+}
+
+impl fmt::Display for Start {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::At(at) => at.fmt(f),
+            Self::OnDeploy => f.write_str(Self::ON_DEPLOY),
+        }
+    }
+}
+
+serialize_as_text!(Start);
+
 /// Why a text is none of the words allowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WordError {
@@ -38,7 +63,7 @@ impl Explain for WordError {
 
 /// The place of `text` among `words`; behind the last of them if it is not there.
 #[inline(never)]
-pub(super) fn place(text: &str, words: &[&str]) -> usize {
+pub(crate) fn place(text: &str, words: &[&str]) -> usize {
     words.iter().position(|word| *word == text).unwrap_or(words.len())
 }
 
@@ -81,7 +106,7 @@ macro_rules! words {
         }
     };
 }
-pub(super) use words;
+pub(crate) use words;
 
 words! {
     /// Who takes the next step.

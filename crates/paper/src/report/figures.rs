@@ -149,7 +149,7 @@ impl Writing<'_> {
         };
         let each = if last.minutes > 1 { "hour" } else { "minute" };
         let mut blocks = vec![Block::Paragraph(Text::from(format!(
-            "Each point is one {each}. The numbers at the lines are those of the steps below."
+            "Each point is one {each}. The numbers at the lines are those of the steps in the next section."
         )))];
         blocks.push(Block::Plot(self.share(&plot("", Unit::Share, &|_| None))));
         blocks.push(Block::Plot(plot("Share of requests that failed", Unit::Share, &SideFigures::error_rate)));
@@ -157,9 +157,11 @@ impl Writing<'_> {
             Some(side.requests as f64)
         })));
         if has(&|side| side.latency_p95_ms) {
-            blocks.push(Block::Plot(plot("Response times, 95th percentile", Unit::Milliseconds, &|side| {
-                side.latency_p95_ms
-            })));
+            blocks.push(Block::Plot(plot(
+                "Response times: 95 of 100 answers come within",
+                Unit::Milliseconds,
+                &|side| side.latency_p95_ms,
+            )));
         }
         if has(&|side| (side.pages > 0).then_some(0.0)) {
             blocks.push(Block::Plot(plot("Share of page views with a JavaScript error", Unit::Share, &|side| {

@@ -38,7 +38,7 @@ pub struct Incident<'a> {
 
 /// Whether a step takes something back, or holds it because of figures.
 pub fn is_incident(entry: &Entry) -> bool {
-    let is_guardrail = matches!(entry.cause, Some(EntryCause::Guardrail { .. }));
+    let is_guardrail = matches!(entry.cause, Some(EntryCause::Guardrail { .. } | EntryCause::Problem { .. }));
     match &entry.command {
         Command::Rollback(_) => true,
         Command::Kill(Cause::Command | Cause::Text(_) | Cause::Key(_)) => true,
@@ -148,7 +148,7 @@ impl Writing<'_> {
     pub(super) fn what_happened(&self, incident: &Incident<'_>) -> String {
         let entry = incident.entry;
         let who = match &entry.cause {
-            Some(EntryCause::Guardrail { .. }) => "Tidegate".to_owned(),
+            Some(EntryCause::Guardrail { .. } | EntryCause::Problem { .. }) => "Tidegate".to_owned(),
             Some(EntryCause::Kv { .. }) => "somebody, by hand in KV,".to_owned(),
             _ => entry.actor.clone(),
         };
@@ -188,7 +188,7 @@ impl Writing<'_> {
         let lasted = incident
             .over
             .zip(incident.began)
-            .map(|(over, began)| format!("It lasted about {}. ", span(over.as_epoch_ms() - began.as_epoch_ms())));
+            .map(|(over, began)| format!("It lasted about {}. ", span(over.ms_since(began))));
         let users = incident.minutes.iter().filter_map(|minute| minute.users).fold(0.0, f64::max);
         let users = if users >= 1.0 {
             format!(" About {} users were on the new version then.", Grouped(users.round() as u64))
@@ -220,7 +220,7 @@ impl Writing<'_> {
         let over = incident.over.map_or_else(|| "to be found out".to_owned(), |over| self.at(over));
         row("Over", over, Text::from("no request of a user reached the new version any more"));
         if let Some(began) = incident.began {
-            let detection = entry.at.as_epoch_ms() - began.as_epoch_ms();
+            let detection = entry.at.ms_since(began);
             row(
                 "Time to detect",
                 format!("at most {}", span(detection)),
@@ -228,7 +228,7 @@ impl Writing<'_> {
             );
         }
         if let Some(over) = incident.over {
-            let recovery = (over.as_epoch_ms() - entry.at.as_epoch_ms()).max(0);
+            let recovery = over.ms_since(entry.at).max(0);
             row(
                 "Time to recover",
                 format!("at most {}", span(recovery)),
@@ -258,8 +258,14 @@ impl Writing<'_> {
         if shown.is_empty() {
             return Vec::new();
         }
-        let mut table =
-            Table::new(&["Minute", "Requests to new", "Failed", "Rescued by legacy", "p95 of new", "Failed on legacy"]);
+        let mut table = Table::new(&[
+            "Minute",
+            "Requests to new",
+            "Failed",
+            "Answered by the old version",
+            "95 of 100 answers within",
+            "Failed on the old version",
+        ]);
         let skipped = shown.len().saturating_sub(ROWS_MAX);
         for minute in shown.into_iter().skip(skipped) {
             let amount = |unit: Unit, value: Option<f64>| {

@@ -8,7 +8,7 @@ use tidegate_model::Instant;
 use tidegate_model::command::Command;
 use tidegate_model::history::{Entry, EntryCause};
 
-/// So many steps are told in full; of a longer history, the last.
+/// So many steps are shown in full; of a longer history, the last.
 const STEPS_MAX: usize = 200;
 
 /// Whether an entry is a step that changes who gets what.
@@ -24,6 +24,7 @@ impl Writing<'_> {
             let by = match &entry.cause {
                 Some(EntryCause::Schedule { .. }) => "the plan's schedule".to_owned(),
                 Some(EntryCause::Guardrail { .. }) => "a guardrail".to_owned(),
+                Some(EntryCause::Problem { .. }) => "the plan".to_owned(),
                 Some(EntryCause::Kv { .. }) => "by hand in KV".to_owned(),
                 _ => entry.actor.clone(),
             };
@@ -46,7 +47,7 @@ impl Writing<'_> {
                 ],
             ));
         }
-        for (at, text) in self.input.told {
+        for (at, text) in self.input.sent {
             rows.push((
                 *at,
                 vec![
@@ -95,10 +96,13 @@ impl Writing<'_> {
         };
         let seen = match &incident.entry.cause {
             Some(EntryCause::Guardrail { condition, .. }) => {
-                let detection = incident.began.map(|began| {
-                    format!(", at most {} after it began", span(incident.entry.at.as_epoch_ms() - began.as_epoch_ms()))
-                });
+                let detection = incident
+                    .began
+                    .map(|began| format!(", at most {} after it began", span(incident.entry.at.ms_since(began))));
                 format!("The guardrail `{condition}` saw it{}, and acted by itself.", detection.unwrap_or_default())
+            }
+            Some(EntryCause::Problem { problem, .. }) => {
+                format!("The problem `{problem}` was found, and the plan acted by itself.")
             }
             _ => format!("{} saw it and acted; no guardrail did.", incident.entry.actor),
         };

@@ -35,8 +35,8 @@ pub struct Input<'a> {
     pub minutes: &'a [Minute],
     /// Different users on new in this attempt, where they were counted.
     pub users: Option<f64>,
-    /// What people were told: when, and what.
-    pub told: &'a [(Instant, String)],
+    /// Messages to people: when, and what.
+    pub sent: &'a [(Instant, String)],
     /// The gates of the present stage, as they were last judged.
     pub gates: &'a [Judgement],
     /// The public address of the console.
@@ -86,7 +86,7 @@ pub fn report(input: &Input<'_>) -> Document {
     }
     section("What was measured", writing.plots());
     section("What happened, step by step", writing.log());
-    section("What each gate saw", writing.gates());
+    section("What was asked before each step (gates)", writing.gates());
     section("Success criteria", writing.criteria());
     section("Who did what", writing.people());
     section("Post-mortem", writing.post_mortem());
@@ -201,7 +201,7 @@ impl Writing<'_> {
         let gates: Vec<&Gate> = index.into_iter().flat_map(|index| self.plan.gates_in_force(index)).collect();
         if self.record.live.phase == Phase::Running && !self.input.gates.is_empty() {
             blocks.push(Block::Heading(3, format!("{}, now", self.record.live.stage)));
-            let mut table = Table::new(&["Gate", "Verdict", "Figures"]);
+            let mut table = Table::new(&["Asked for (gate)", "Met", "Figures"]);
             for (gate, judged) in gates.iter().zip(self.input.gates) {
                 table.rows.push(vec![
                     Text::default().code(gate.to_string()),

@@ -16,11 +16,11 @@ impl Writing<'_> {
     pub(super) fn timeline(&self) -> Vec<Block> {
         let ahead = Ahead { plan: self.plan, record: self.subject.record };
         let all = events(&ahead, self.forecast, &[], self.now);
-        let is_told =
+        let is_reported =
             |event: &&Event| !matches!(event.kind, Kind::Checkin | Kind::Approval | Kind::Freeze | Kind::Done);
         let mut table = Table::new(&["When", "Day", "What", "Who"]);
         let mut repeated: Vec<(String, usize)> = Vec::new();
-        for event in all.iter().filter(is_told) {
+        for event in all.iter().filter(is_reported) {
             let place = match repeated.iter().position(|(title, _)| *title == event.title) {
                 Some(place) => place,
                 None => {

@@ -1,9 +1,9 @@
 //! The runbook: what somebody has to know who takes part in a release, or is called at night because of it, and has
-//! never heard of Tidegate.
+//! never used Tidegate.
 //!
 //! All of it stands in the plan; where the rollout is deployed, with what was measured and ticked so far. A file of
 //! several rollouts makes one runbook: first what belongs together and in which order, then each by itself. What two
-//! of them say alike is told once.
+//! of them say alike is said once.
 
 mod dates;
 mod people;
@@ -88,7 +88,7 @@ pub fn runbook(input: &Input<'_>) -> Document {
     if !is_one {
         document.blocks.extend(together(input, &forecasts, &zone));
     }
-    let mut told: Vec<String> = Vec::new();
+    let mut seen: Vec<String> = Vec::new();
     for (subject, forecast) in input.rollouts.iter().zip(&forecasts) {
         let own = Writing {
             subject: *subject,
@@ -99,7 +99,7 @@ pub fn runbook(input: &Input<'_>) -> Document {
             now: input.now,
             level: if is_one { 2 } else { 3 },
         };
-        document.blocks.extend(own.all(is_one, &mut told));
+        document.blocks.extend(own.all(is_one, &mut seen));
     }
     document.blocks.extend(words(&input.rollouts));
     document
@@ -166,7 +166,7 @@ fn together(input: &Input<'_>, forecasts: &[Forecast], zone: &Zone) -> Vec<Block
 }
 
 impl Writing<'_> {
-    fn all(&self, is_one: bool, told: &mut Vec<String>) -> Vec<Block> {
+    fn all(&self, is_one: bool, seen: &mut Vec<String>) -> Vec<Block> {
         let mut blocks = Vec::new();
         if !is_one {
             let what = self.plan.description.as_deref().map(|what| format!(": {what}")).unwrap_or_default();
@@ -179,10 +179,10 @@ impl Writing<'_> {
             }
             // What an earlier rollout of the file says alike is not said again.
             let printed = format!("{title} {own:?}");
-            if told.contains(&printed) {
+            if seen.contains(&printed) {
                 return;
             }
-            told.push(printed);
+            seen.push(printed);
             blocks.push(Block::Heading(self.level, title.to_owned()));
             blocks.extend(own);
         };

@@ -5,7 +5,7 @@ use crate::document::{Block, Check, Table, Text, Tone};
 use tidegate_decide::explain::{self, readable, sentence, spelled};
 use tidegate_model::number::Grouped;
 use tidegate_model::plan::checklist::Due;
-use tidegate_model::plan::{Advance, Gate, Item, Plan, Probe, Stage};
+use tidegate_model::plan::{Advance, Gate, Item, Plan, Probe, Stage, Start};
 use tidegate_model::record::Checklist;
 use tidegate_model::{Instant, Name, Percentage};
 
@@ -13,11 +13,14 @@ impl Writing<'_> {
     pub(super) fn before_start(&self) -> Vec<Block> {
         let plan = self.plan;
         let mut blocks = Vec::new();
-        if let Some(start) = plan.start {
-            blocks.push(Block::Paragraph(Text::from(format!(
-                "It starts by itself on {}, once all of this is ticked.",
-                self.at(start)
-            ))));
+        let when = match plan.start {
+            Some(Start::At(at)) => Some(format!("on {}", self.at(at))),
+            Some(Start::OnDeploy) => Some("with the next deployment of another version of new".to_owned()),
+            None => None,
+        };
+        if let Some(when) = when {
+            let text = format!("It starts by itself {when}, once all of this is ticked.");
+            blocks.push(Block::Paragraph(Text::from(text)));
         }
         let checks = self.checks(&Checklist::Start, &plan.checklist, self.forecast.start);
         if checks.is_empty() {

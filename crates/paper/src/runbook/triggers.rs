@@ -6,9 +6,9 @@ use crate::document::{Block, Table, Text, Tone};
 use tidegate_decide::explain::{self, sentence, spelled};
 use tidegate_decide::judge::guard::severity;
 use tidegate_model::Name;
-use tidegate_model::plan::Guardrail;
 use tidegate_model::plan::stage::Escalation;
 use tidegate_model::plan::words::Action;
+use tidegate_model::plan::{Guardrail, Mode, ProblemKind, Response};
 
 impl Writing<'_> {
     /// Every trigger, and what it does by itself. The severest first.
@@ -19,8 +19,8 @@ impl Writing<'_> {
         if all.is_empty() {
             return Vec::new();
         }
-        all.sort_by_key(|(own, _)| severity(own.then));
-        let mut table = Table::new(&["If", "In", "Tidegate", "Who is told"]);
+        all.sort_by_key(|(own, _)| severity(own.does()));
+        let mut table = Table::new(&["If", "In", "Tidegate", "Who is notified"]);
         for (own, built_in) in all {
             let after =
                 own.after.map(|after| format!(", from {} after a stage's entry on", spelled(&after.to_string())));
@@ -31,12 +31,18 @@ impl Writing<'_> {
             } else {
                 stages_of(&own.stages).trim_start_matches(" in ").to_owned()
             };
-            let tone = if own.then == Action::Alert { Tone::Plain } else { Tone::Bad };
+            let tone = if own.does() == Action::Alert { Tone::Plain } else { Tone::Bad };
             let built_in = if built_in { " (of every rollout)" } else { "" };
-            let then = Text::default().toned(tone, does(own.then)).plain(built_in);
-            let mut told = vec![self.channels(&own.notify)];
-            told.extend(own.escalate.iter().map(|escalation| self.escalation(escalation)));
-            let mut text = Text::from(told.join("; "));
+            let does = match own.mode {
+                Mode::Act => does(own.then),
+                Mode::Observe => {
+                    format!("acts on nobody, and notes that it {}", explain::would_have(&own.then.to_string()))
+                }
+            };
+            let then = Text::default().toned(tone, does).plain(built_in);
+            let mut shown = vec![self.channels(&own.notify)];
+            shown.extend(own.escalate.iter().map(|escalation| self.escalation(escalation)));
+            let mut text = Text::from(shown.join("; "));
             if let Some(own_text) = &own.text {
                 text = text.plain(". ").strong(sentence(own_text));
             }
@@ -50,7 +56,28 @@ impl Writing<'_> {
                 "Tidegate looks every ten seconds, and sooner when figures come in. When several come true at once, the severest acts, and every alert is sent.",
             )),
             Block::Table(table),
+            Block::Paragraph(Text::from(
+                "Figures are worth less where users are not split as they should be, or where nothing arrives. What is done then:",
+            )),
+            Block::Table(self.problems()),
         ]
+    }
+
+    /// What makes the figures worth less, and what is done about it.
+    fn problems(&self) -> Table {
+        let mut table = Table::new(&["If", "Tidegate"]);
+        for kind in ProblemKind::ALL {
+            let then = self.plan.response(kind);
+            let does = match (then.acts(), then.tells()) {
+                (Some(acts), _) => acts,
+                (None, true) => "tells people, and does nothing else",
+                (None, false) => "shows it, and does nothing else",
+            };
+            let tone = if then == Response::Rollback { Tone::Bad } else { Tone::Plain };
+            let what = Text::from(format!("{} ", kind.what())).code(kind.to_string());
+            table.rows.push(vec![what, Text::default().toned(tone, does)]);
+        }
+        table
     }
 
     fn escalation(&self, own: &Escalation) -> String {
@@ -68,7 +95,7 @@ impl Writing<'_> {
     /// The questions in their order, by stages: the way from what is seen to what is done.
     pub(super) fn tree(&self) -> Vec<Block> {
         let plan = self.plan;
-        let own: Vec<&Guardrail> = plan.guardrails_in_force().collect();
+        let own: Vec<&Guardrail> = plan.guardrails_in_force().filter(|own| own.mode == Mode::Act).collect();
         if own.len() < 2 {
             return Vec::new();
         }
@@ -95,7 +122,7 @@ impl Writing<'_> {
                 let then = if guardrail.then == Action::Alert {
                     match &guardrail.text {
                         Some(text) => format!("people decide: {}", sentence(text)),
-                        None => "people are told, and decide (below).".to_owned(),
+                        None => "people are notified, and decide (below).".to_owned(),
                     }
                 } else {
                     let text = guardrail.text.as_deref().map(|text| format!(" {}", sentence(text))).unwrap_or_default();

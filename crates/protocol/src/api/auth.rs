@@ -4,11 +4,13 @@
 //! 2. A token is known by its SHA-256 only. Every entry is compared, each in constant time.
 //! 3. A viewer may look; a change needs an operator. A reporter may report the signals that its token names, and
 //!    do nothing else, not even look: such a token stands in other systems.
-//! 4. A change that a browser sends must come from a page of the same origin. One under a session, which
-//!    a browser sends by itself, must prove it.
+//! 4. A change that a browser sends must come from a page of the same origin. One under a session or a sign-in by
+//!    Cloudflare Access, which a browser sends by itself, must prove it.
+//! 5. A token counts before a session, and a session before Access: what somebody did last to sign in.
 
 use sha2::{Digest as _, Sha256};
 
+use super::access::Visitor;
 use super::problem::Problem;
 use super::session::{self, SessionKey};
 use crate::signing::is_equal;
@@ -81,6 +83,8 @@ pub struct Credentials<'a> {
     pub authorization: Option<&'a str>,
     /// The sessions that its cookies bring, of which one counts where there is no `Authorization`.
     pub sessions: Vec<&'a str>,
+    /// What a sign-in by Cloudflare Access came to, where the request brings one that is looked at.
+    pub access: Option<Result<Visitor, Problem>>,
     /// `Origin`.
     pub origin: Option<&'a str>,
     /// `Sec-Fetch-Site`.
@@ -108,8 +112,39 @@ pub fn all_tokens(secret: impl Fn(&str) -> Option<String>) -> Option<String> {
     })
 }
 
+/// Somebody who has been admitted.
+#[derive(Clone, Debug)]
+pub struct Admitted {
+    /// Who.
+    pub person: Person,
+    /// When the sign-in ends, in seconds since 1970; a token has no such time.
+    pub ends_s: Option<u64>,
+    /// How they have signed in.
+    pub by: By,
+}
+
+/// How somebody has signed in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// With a token.
+    Token,
+    /// With the console's session.
+    Session,
+    /// With Cloudflare Access, as a person in a browser.
+    Access,
+    /// With Cloudflare Access, as a service that sends its own secret.
+    Service,
+}
+
+impl By {
+    /// Whether a browser sends it by itself, whatever page asks.
+    const fn is_sent_by_itself(self) -> bool {
+        matches!(self, Self::Session | Self::Access)
+    }
+}
+
 /// Admits a request, or says why not. `tokens` is what [`all_tokens`] found; without `sessions` there
-/// are none. The second value is when the session ends, in seconds since 1970.
+/// are none.
 ///
 /// # Errors
 /// With the problem to answer.
@@ -117,35 +152,64 @@ pub fn admit(
     tokens: Option<&str>,
     sessions: Option<&SessionKey>,
     credentials: &Credentials<'_>,
-) -> Result<(Person, Option<u64>), Problem> {
-    let (person, ends_s) = match (credentials.authorization, credentials.sessions.as_slice()) {
-        (Some(authorization), _) => (by_authorization(tokens, authorization)?, None),
-        (None, values @ [_, ..]) => {
-            let found = sessions
-                .ok_or_else(Problem::no_signing_key)
-                .map(|key| Ok(session::find(key, &entries(tokens)?, values, credentials.now_s)))??;
-            let (person, ends_s) = found.ok_or_else(|| Problem::unauthorized("the session has ended"))?;
-            (person, Some(ends_s))
-        }
-        (None, []) => {
-            entries(tokens)?;
-            return Err(Problem::unauthorized("the request carries no token"));
-        }
-    };
+) -> Result<Admitted, Problem> {
+    let admitted = signed_in(tokens, sessions, credentials)?;
+    let (person, by) = (&admitted.person, admitted.by);
     if person.role == Role::Reporter {
         let is_its = |rollout: &str| person.scope.rollout.as_ref().is_none_or(|own| own == rollout);
         return match credentials.reports {
-            Some(rollout) if is_its(rollout) && !is_cross_site(credentials) => Ok((person, ends_s)),
-            _ => Err(Problem::only_reports(&person)),
+            Some(rollout) if is_its(rollout) && !is_cross_site(credentials) => Ok(admitted),
+            _ => Err(Problem::only_reports(person)),
         };
     }
-    if credentials.is_read {
-        return Ok((person, ends_s));
+    // The cookie of Access may travel with whatever another site's page asks for; a session's never does.
+    if credentials.is_read && !(by == By::Access && is_cross_site(credentials)) {
+        return Ok(admitted);
     }
-    if is_cross_site(credentials) || ends_s.is_some() && !is_same_site(credentials) {
+    if is_cross_site(credentials) || by.is_sent_by_itself() && !is_same_site(credentials) {
         return Err(Problem::cross_site());
     }
-    if person.role == Role::Operator { Ok((person, ends_s)) } else { Err(Problem::forbidden(&person.name)) }
+    if person.role == Role::Operator { Ok(admitted) } else { Err(Problem::forbidden(&person.name)) }
+}
+
+/// Who signs in, by the first way that the request brings.
+fn signed_in(
+    tokens: Option<&str>,
+    sessions: Option<&SessionKey>,
+    credentials: &Credentials<'_>,
+) -> Result<Admitted, Problem> {
+    if let Some(authorization) = credentials.authorization {
+        return Ok(Admitted { person: by_authorization(tokens, authorization)?, ends_s: None, by: By::Token });
+    }
+    let session = by_session(tokens, sessions, credentials);
+    match (session, &credentials.access) {
+        (Ok(Some(admitted)), _) => Ok(admitted),
+        (_, Some(visitor)) => {
+            let Visitor { person, ends_s, is_browser } = visitor.clone()?;
+            let by = if is_browser { By::Access } else { By::Service };
+            Ok(Admitted { person, ends_s: Some(ends_s), by })
+        }
+        (Ok(None), None) => {
+            entries(tokens)?;
+            Err(Problem::unauthorized("the request carries no token"))
+        }
+        (Err(problem), None) => Err(problem),
+    }
+}
+
+/// Whose session the request brings; `None` where it brings none.
+fn by_session(
+    tokens: Option<&str>,
+    sessions: Option<&SessionKey>,
+    credentials: &Credentials<'_>,
+) -> Result<Option<Admitted>, Problem> {
+    if credentials.sessions.is_empty() {
+        return Ok(None);
+    }
+    let key = sessions.ok_or_else(Problem::no_signing_key)?;
+    let found = session::find(key, &entries(tokens)?, &credentials.sessions, credentials.now_s);
+    let (person, ends_s) = found.ok_or_else(|| Problem::unauthorized("the session has ended"))?;
+    Ok(Some(Admitted { person, ends_s: Some(ends_s), by: By::Session }))
 }
 
 fn by_authorization(tokens: Option<&str>, authorization: &str) -> Result<Person, Problem> {
@@ -218,19 +282,20 @@ fn read(entry: &str) -> Result<(Person, Digest), &'static str> {
     if NAMES_OF_OUR_OWN.contains(&name) {
         return Err("has a name that the history reserves for automatic changes");
     }
-    let (role, scope) = match role.split_once('/').unwrap_or((role, "")) {
-        ("viewer", "") => (Role::Viewer, Scope::default()),
-        ("operator", "") => (Role::Operator, Scope::default()),
-        ("operator", roles) => (Role::Operator, roles_of(roles)?),
-        ("reporter", scope) => (Role::Reporter, scope_of(scope)?),
-        _ => {
-            return Err(
-                "has a role that is neither `viewer`, `operator`, `operator/ROLE+ROLE` nor `reporter/ROLLOUT/SIGNAL`",
-            );
-        }
-    };
+    let (role, scope) = role_of(role)?;
     let digest = hex(digest).ok_or("does not end with 64 hexadecimal digits, the SHA-256 of the token")?;
     Ok((Person { name: name.to_owned(), role, scope }, digest))
+}
+
+/// `viewer`, `operator`, `operator/ROLE+ROLE`, or a reporter with its scope.
+pub(super) fn role_of(text: &str) -> Result<(Role, Scope), &'static str> {
+    match text.split_once('/').unwrap_or((text, "")) {
+        ("viewer", "") => Ok((Role::Viewer, Scope::default())),
+        ("operator", "") => Ok((Role::Operator, Scope::default())),
+        ("operator", roles) => Ok((Role::Operator, roles_of(roles)?)),
+        ("reporter", scope) => Ok((Role::Reporter, scope_of(scope)?)),
+        _ => Err("has a role that is neither `viewer`, `operator`, `operator/ROLE+ROLE` nor `reporter/ROLLOUT/SIGNAL`"),
+    }
 }
 
 /// `ROLLOUT`, `ROLLOUT/SIGNAL`, or `*/SIGNAL` for any rollout's.
@@ -297,6 +362,7 @@ mod tests {
         Credentials {
             authorization,
             sessions: Vec::new(),
+            access: None,
             origin: None,
             fetch_site: None,
             own_origin: "https://shop.example.com",
@@ -310,7 +376,7 @@ mod tests {
     fn answers(tokens: Option<&str>, credentials: &Credentials<'_>, expected: &str) {
         let key = SessionKey::derive("a key of thirty-two bytes, or so");
         let outcome = admit(tokens, key.as_ref(), credentials)
-            .map_or_else(|problem| problem.kind.to_owned(), |(person, _)| person.name);
+            .map_or_else(|problem| problem.kind.to_owned(), |admitted| admitted.person.name);
         assert_eq!(outcome, expected);
     }
 
@@ -405,5 +471,42 @@ mod tests {
             "unauthorized",
         );
         answers(None, &Credentials { sessions: session::brought(&vic), ..asked(None, true) }, "no-tokens");
+    }
+
+    fn by_access(role: Role, is_browser: bool, is_read: bool) -> Credentials<'static> {
+        let person = Person { name: "ana@example.com".into(), role, scope: Scope::default() };
+        let visitor = Visitor { person, ends_s: 60, is_browser };
+        Credentials { access: Some(Ok(visitor)), ..asked(None, is_read) }
+    }
+
+    #[test]
+    fn a_person_that_access_has_signed_in_must_come_from_a_page_of_the_same_origin() {
+        let from = |origin, fetch_site, is_read| Credentials {
+            origin,
+            fetch_site,
+            ..by_access(Role::Operator, true, is_read)
+        };
+        answers(None, &from(None, None, true), "ana@example.com");
+        answers(None, &from(None, Some("cross-site"), true), "cross-site");
+        answers(None, &from(None, None, false), "cross-site");
+        answers(None, &from(None, Some("none"), false), "cross-site");
+        answers(None, &from(Some("https://evil.example"), Some("cross-site"), false), "cross-site");
+        answers(None, &from(Some("https://shop.example.com"), None, false), "ana@example.com");
+        answers(None, &from(None, Some("same-origin"), false), "ana@example.com");
+        answers(None, &by_access(Role::Operator, false, false), "ana@example.com");
+        let viewer = Credentials { fetch_site: Some("same-origin"), ..by_access(Role::Viewer, true, false) };
+        answers(None, &viewer, "forbidden");
+    }
+
+    #[test]
+    fn a_token_counts_before_access_and_access_where_a_session_has_ended() {
+        let token = Credentials { authorization: Some("Bearer secret"), ..by_access(Role::Viewer, true, false) };
+        answers(Some(TOKENS), &token, "ana");
+        let wrong = Credentials { authorization: Some("Bearer wrong"), ..by_access(Role::Viewer, true, true) };
+        answers(Some(TOKENS), &wrong, "unauthorized");
+        let ended = Credentials { sessions: vec!["ana~1.AAAA"], ..by_access(Role::Viewer, true, true) };
+        answers(Some(TOKENS), &ended, "ana@example.com");
+        let refused = Credentials { access: Some(Err(Problem::access_refused())), ..asked(None, true) };
+        answers(Some(TOKENS), &refused, "access-refused");
     }
 }

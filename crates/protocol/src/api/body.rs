@@ -142,7 +142,7 @@ fn read<T>(text: &str, read: impl FnOnce(&mut Reader, &Node) -> Option<T>) -> Re
     }
 }
 
-/// So many are told.
+/// So many are listed.
 const NULLS_MAX: usize = 20;
 
 fn refuse_nulls<'n>(faults: &mut Vec<Fault>, node: &'n Node, place: &mut Vec<Step<'n>>) {

@@ -279,7 +279,7 @@ mod tests {
         })
     }
 
-    fn told(before: &Rollout, command: &Command) -> Consequences {
+    fn answer(before: &Rollout, command: &Command) -> Consequences {
         let deployment = Deployment::default();
         let present = Present {
             deployment: &deployment,
@@ -296,8 +296,8 @@ mod tests {
         Change { present: &present, before, after: &changed, ahead: &ahead, moves: &moves, forecast: None }.by(command)
     }
 
-    fn texts(told: &Consequences) -> Vec<&str> {
-        told.warnings.iter().map(|warning| warning.text.as_str()).collect()
+    fn texts(answer: &Consequences) -> Vec<&str> {
+        answer.warnings.iter().map(|warning| warning.text.as_str()).collect()
     }
 
     fn set(percentage: &str) -> Command {
@@ -307,31 +307,31 @@ mod tests {
     #[test]
     fn a_step_says_from_where_to_where_who_moves_what_follows_and_what_it_skips() {
         let running = after(&[Command::Start, Command::Approve("Backups".into())]);
-        let told = told(&running, &Command::Advance);
-        assert_eq!((told.before.percentage, told.after.stage.as_str()), (Percent(10.0), "quarter"));
-        assert_eq!(told.before.facts, Vec::<String>::new(), "only what differs is named");
-        assert_eq!(told.movers, ["15 % of users move from legacy to new.", "The group sales goes to new."]);
-        assert_eq!(told.following, ["Then it waits: bake time of 1h not over."]);
-        assert_eq!(texts(&told), ["Skipped: bake time of 48m not over."]);
-        assert!(told.needs_revision && !told.is_unconditional);
+        let answer = answer(&running, &Command::Advance);
+        assert_eq!((answer.before.percentage, answer.after.stage.as_str()), (Percent(10.0), "quarter"));
+        assert_eq!(answer.before.facts, Vec::<String>::new(), "only what differs is named");
+        assert_eq!(answer.movers, ["15 % of users move from legacy to new.", "The group sales goes to new."]);
+        assert_eq!(answer.following, ["Then it waits: bake time of 1h not over."]);
+        assert_eq!(texts(&answer), ["Skipped: bake time of 48m not over."]);
+        assert!(answer.needs_revision && !answer.is_unconditional);
     }
 
     #[test]
     fn a_kill_takes_groups_off_new_too_and_a_second_one_moves_nobody() {
         let running = after(&[Command::Start]);
         let kill = Command::Kill(Cause::Command);
-        let first = told(&running, &kill);
+        let first = answer(&running, &kill);
         assert_eq!(first.movers, ["10 % of users move from new to legacy.", "The group team goes back to legacy."]);
         assert_eq!((first.after.percentage, first.after.facts.join(", ").as_str()), (Percent(0.0), "running, killed"));
         assert!(first.is_unconditional && !first.needs_revision && first.warnings.is_empty());
-        assert_eq!(told(&after(&[Command::Start, kill.clone()]), &kill).movers, ["Already killed: 0 % on new."]);
+        assert_eq!(answer(&after(&[Command::Start, kill.clone()]), &kill).movers, ["Already killed: 0 % on new."]);
     }
 
     #[test]
     fn a_set_warns_of_all_that_it_goes_around_over_what_it_jumps_and_that_it_stays_killed() {
         let running = after(&[Command::Start]);
         assert_eq!(
-            texts(&told(&running, &set("100"))),
+            texts(&answer(&running, &set("100"))),
             [
                 "Skipped: bake time of 48m not over.",
                 "Skipped: not approved yet: Backups.",
@@ -339,22 +339,22 @@ mod tests {
                 "It stays there until it is resumed.",
             ]
         );
-        assert_eq!(texts(&told(&running, &set("5"))), ["It stays there until it is resumed."]);
+        assert_eq!(texts(&answer(&running, &set("5"))), ["It stays there until it is resumed."]);
         let killed = after(&[Command::Start, Command::Kill(Cause::Command)]);
-        let low = told(&killed, &set("5"));
+        let low = answer(&killed, &set("5"));
         assert!(texts(&low).contains(&"It stays killed: 0 % on new until it is revived."), "{low:?}");
     }
 
     #[test]
     fn after_a_rollback_it_says_which_attempt_begins_and_what_speaks_against_completing() {
         let back = after(&[Command::Start, Command::Rollback(Target::Off)]);
-        let resumed = told(&back, &Command::Resume(None));
+        let resumed = answer(&back, &Command::Resume(None));
         assert_eq!(texts(&resumed), ["This begins attempt 2, in canary; its checklists start over."]);
         assert_eq!(
             (resumed.before.facts.join(", ").as_str(), resumed.after.facts.join(", ").as_str()),
             ("rolled back, attempt 1", "running, attempt 2")
         );
-        let completed = told(&back, &Command::Complete(Some("demo".parse().unwrap())));
+        let completed = answer(&back, &Command::Complete(Some("demo".parse().unwrap())));
         assert_eq!(
             texts(&completed),
             [
@@ -366,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_never_reported_is_told_with_the_reason_where_it_is_too_early() {
+    fn what_was_never_reported_is_reported_with_the_reason_where_it_is_too_early() {
         let event = Reported::Event("order".parse().unwrap());
         let signal = Reported::Signal("p1".parse().unwrap());
         assert_eq!(silent(&[], Phase::Draft), None);

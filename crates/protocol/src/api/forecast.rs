@@ -1,4 +1,4 @@
-//! What chance alone will do to a rollout that is about to be started, foretold from what its legacy
+//! What chance alone will do to a rollout that is about to be started, forecast from what its legacy
 //! showed in the last day: a healthy release is one like it.
 
 use super::view::Present;
@@ -13,7 +13,7 @@ use tidegate_model::variant::Variant;
 
 /// What was measured in less time says nothing of an hour, in minutes.
 const MINUTES_MIN: u64 = 10;
-/// Among fewer observations a share cannot be told from none.
+/// Among fewer observations a share cannot be distinguished from none.
 const OBSERVATIONS_MIN: u64 = 1_000;
 const DAY_MINUTES: u64 = 24 * 60;
 
@@ -141,10 +141,10 @@ mod tests {
 
     #[test]
     fn legacy_s_day_tells_what_fires_by_chance() {
-        let told = after(120).unwrap();
-        assert!((told.requests_per_hour - 18_000.0).abs() < 1.0, "{told:?}");
+        let answer = after(120).unwrap();
+        assert!((answer.requests_per_hour - 18_000.0).abs() < 1.0, "{answer:?}");
         // A day at 1,800 requests an hour on new, of which 0.5 % fail as on legacy.
-        let [errors, latency, in_pages] = told.alarms.as_slice() else { panic!("{told:?}") };
+        let [errors, latency, in_pages] = answer.alarms.as_slice() else { panic!("{answer:?}") };
         assert!(errors.is_frequent && errors.stage.as_str() == "canary" && errors.chance > 0.99, "{errors:?}");
         assert_eq!(errors.would_not.first().map(String::as_str), Some("error_rate > 1.5x legacy"));
         // 3 of the first 50 are more than 5 %.
@@ -154,7 +154,7 @@ mod tests {
             "`latency.p95 > 1s over 15m` fires on 2.7 % of healthy releases by chance at 18,000 requests an hour, while it has few observations yet"
         );
         assert!(in_pages.is_frequent && in_pages.text.ends_with("`js_error_rate > 2% over 1h min 100` would not (no page view has been reported yet: with as many, and as few errors, as a healthy site has)"), "{in_pages:?}");
-        assert_eq!(told.unforeseen, ["lcp.p75 > 4s"], "pages of a draft do not report");
+        assert_eq!(answer.unforeseen, ["lcp.p75 > 4s"], "pages of a draft do not report");
     }
 
     #[test]

@@ -66,9 +66,9 @@ mod tests {
         let texts = [(4, now.print().0), (3, before.print().0)];
         let body = page(&texts, None).body;
         assert!(texts.iter().all(|(_, text)| body.contains(text)), "{body}");
-        let told: serde_json::Value = serde_json::from_str(&body).unwrap();
+        let reported: serde_json::Value = serde_json::from_str(&body).unwrap();
         assert_eq!(
-            told["explanations"],
+            reported["explanations"],
             serde_json::json!([
                 {"revision": 3, "done": "rolled it back to 0 %", "outcome": "rolled back to 0 %", "reason": "the guardrail `error_rate > 5%` came true",
                  "figures": ["error_rate is 7 % over 5m; rolls back above 5 %"]},

@@ -194,7 +194,7 @@ pub fn sessions_of_day(present: &Present<'_>, key: &Name) -> Ended {
 }
 
 fn last_day(present: &Present<'_>) -> Span {
-    Span { revision: 0, minute: Some(minute_of(Instant::from_epoch_ms(present.now.as_epoch_ms() - DAY_MS))) }
+    Span { revision: 0, minute: Some(minute_of(present.now.minus_ms(DAY_MS))) }
 }
 
 /// The counts of a side, by name.
@@ -266,9 +266,8 @@ mod tests {
     #[test]
     fn since_is_a_moment_or_how_long_ago() {
         let now = Instant::from_epoch_ms(1_800_000_000_000);
-        let minutes = |since: Option<&str>| {
-            reach(since, now).map(|(since, minutes)| (now.as_epoch_ms() - since.as_epoch_ms(), minutes)).ok()
-        };
+        let minutes =
+            |since: Option<&str>| reach(since, now).map(|(since, minutes)| (now.ms_since(since), minutes)).ok();
         assert_eq!(minutes(None), Some((7_200_000, 1)));
         assert_eq!(minutes(Some("2d")), Some((172_800_000, 1)));
         assert_eq!(minutes(Some("49h")), Some((176_400_000, 60)));

@@ -3,6 +3,7 @@
 //! The isolate that gets a request authenticates it and passes it to the controller as a [`Call`];
 //! the controller answers with a [`Reply`]. Every refusal is a [`problem::Problem`].
 
+pub mod access;
 pub mod asking;
 pub mod auth;
 pub mod body;

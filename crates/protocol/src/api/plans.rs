@@ -22,7 +22,7 @@ use tidegate_model::plan::set::read_rollout;
 use tidegate_model::plan::{Plan, read, together};
 use tidegate_model::{Instant, Name, Percentage};
 
-/// What stands around the plans where isolates are told of them, at the most.
+/// What stands around the plans where isolates get them, at the most.
 const SET_BYTES_FRAME: usize = 2 * ROLLOUTS_MAX;
 
 /// What becomes of each rollout.
@@ -34,7 +34,7 @@ pub struct Applied {
     /// The rollouts that go.
     pub removed: Vec<Name>,
     /// What is answered of each.
-    pub told: Vec<PlanApplied>,
+    pub reported: Vec<PlanApplied>,
 }
 
 /// A plan that was sent, read.
@@ -69,12 +69,12 @@ pub fn apply(
         refusals.push((rollout.plan.key.to_string(), Refusal::InUse));
     }
     let mut changes = Vec::new();
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     for Sent { plan, .. } in sent {
         let text: Rc<str> = serde_json::to_string(&plan).unwrap_or_default().into();
         let known = deployment.rollouts.get(&plan.key);
         if known.is_some_and(|known| known.plan_text == text && known.unread.is_none()) {
-            told.push(PlanApplied { rollout: (&plan.key).into(), change: Text::word("unchanged"), entry: None });
+            reported.push(PlanApplied { rollout: (&plan.key).into(), change: Text::word("unchanged"), entry: None });
             continue;
         }
         if let Some(Err(refusal)) =
@@ -97,7 +97,7 @@ pub fn apply(
         };
         match rollout.change(order, now) {
             Ok(change) => {
-                told.push(PlanApplied {
+                reported.push(PlanApplied {
                     rollout: (&key).into(),
                     change: Text::word(if known.is_some() { "changed" } else { "added" }),
                     entry: RawValue::from_string(change.text.clone()).ok(),
@@ -107,7 +107,7 @@ pub fn apply(
             Err(refusal) => refusals.push((key.to_string(), refusal)),
         }
     }
-    told.extend(removed.iter().map(|key| PlanApplied {
+    reported.extend(removed.iter().map(|key| PlanApplied {
         rollout: key.into(),
         change: Text::word("removed"),
         entry: None,
@@ -116,7 +116,7 @@ pub fn apply(
         return Err(Problem::refused_plans(&refusals));
     }
     check_size(deployment, &changes, &removed)?;
-    Ok(Applied { revision, changes, removed, told })
+    Ok(Applied { revision, changes, removed, reported })
 }
 
 /// Whether users are on new because of it.
@@ -181,7 +181,7 @@ fn too_many(count: usize) -> Fault {
 /// The errors of several plans, each with its rollout's name: the first of them, and how many there are.
 #[derive(Default)]
 struct Named {
-    /// The rollout of each error that is told.
+    /// The rollout of each error that is listed.
     names: Vec<String>,
     all: Faults,
 }
@@ -189,7 +189,7 @@ struct Named {
 impl Named {
     fn add(&mut self, name: &str, found: Faults) {
         self.all.extend(found, |_, fault| Some(fault).filter(|fault| fault.severity == Severity::Error));
-        self.names.resize(self.all.told().len(), name.to_owned());
+        self.names.resize(self.all.reported().len(), name.to_owned());
     }
 
     fn into_result(self) -> Result<(), Problem> {
@@ -228,7 +228,7 @@ fn check_together(deployment: &Deployment, sent: &[Sent], removed: &[Name]) -> R
     faults.into_result()
 }
 
-/// Whether each plan can be stored, and all plans of a deployment together can still be told to isolates.
+/// Whether each plan can be stored, and all plans of a deployment together can still be sent to isolates.
 fn check_size(deployment: &Deployment, changes: &[Change], removed: &[Name]) -> Result<(), Problem> {
     let sizes = changes.iter().map(|change| (change.key.as_str(), change.rollout.plan_text.len()));
     if let Some((key, bytes)) = sizes.max_by_key(|(_, bytes)| *bytes).filter(|(_, bytes)| *bytes > PLAN_BYTES_MAX) {

@@ -83,13 +83,35 @@ impl Problem {
         )
     }
 
+    /// A sign-in by Cloudflare Access that does not count.
+    pub fn access_refused() -> Self {
+        Self::new(
+            "access-refused",
+            401,
+            "Not signed in",
+            "the sign-in by Cloudflare Access does not count here",
+            "sign in again; whoever operates Tidegate finds the reason in the worker's log, as `access_refused`",
+        )
+    }
+
+    /// Somebody that Cloudflare Access has signed in, and who may do nothing.
+    pub fn no_access_role() -> Self {
+        Self::new(
+            "no-role",
+            403,
+            "No role",
+            "Cloudflare Access has signed you in, and this deployment gives you no role",
+            "whoever operates Tidegate can add your address or a group of yours to ACCESS_ROLES",
+        )
+    }
+
     /// A viewer asks for a change.
     pub fn forbidden(name: &str) -> Self {
         Self::new(
             "forbidden",
             403,
             "Forbidden",
-            format!("the token of {name} may read but not change anything"),
+            format!("{name} may read but not change anything"),
             "use an operator's token",
         )
     }

@@ -12,7 +12,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::auth::{Credentials, Digest, Person, Role, by_token, is_cross_site};
+use super::access;
+use super::auth::{Admitted, By, Credentials, Digest, Person, Role, by_token, is_cross_site};
 use super::body;
 use super::problem::Problem;
 use super::shapes::{Session, Text};
@@ -135,7 +136,8 @@ impl SignIns {
             return Err(Problem::plain_http());
         }
         let ends_s = (now_ms / 1_000.0) as u64 + LIFE_S;
-        Ok(whose(&person, Some(ends_s)).with("set-cookie", &begin(key, &person, &digest, ends_s)))
+        let cookie = begin(key, &person, &digest, ends_s);
+        Ok(whose(Admitted { person, ends_s: Some(ends_s), by: By::Session }).with("set-cookie", &cookie))
     }
 }
 
@@ -147,13 +149,18 @@ pub fn sign_out(credentials: &Credentials<'_>) -> Result<Answer, Problem> {
     if is_cross_site(credentials) { Err(Problem::cross_site()) } else { Ok(Answer::empty().with("set-cookie", &end())) }
 }
 
-/// Who is signed in, and until when, in seconds since 1970.
-pub fn whose(person: &Person, ends_s: Option<u64>) -> Answer {
-    let expires = ends_s
+/// Who is signed in, until when, and where that is ended other than here.
+pub fn whose(admitted: Admitted) -> Answer {
+    let expires = admitted
+        .ends_s
         .and_then(|ends_s| i64::try_from(ends_s).ok())
         .map(|ends_s| Instant::from_epoch_ms(ends_s.saturating_mul(1_000)));
-    let session =
-        Session { name: person.name.clone(), role: Text::word(person.role.as_str()), expires: expires.into() };
+    let session = Session {
+        role: Text::word(admitted.person.role.as_str()),
+        name: admitted.person.name,
+        expires: expires.into(),
+        sign_out: (admitted.by == By::Access).then(|| access::SIGN_OUT.to_owned()),
+    };
     let body = serde_json::to_string(&session);
     Answer::json(body.unwrap_or_default())
 }
@@ -228,6 +235,7 @@ mod tests {
             reports: None,
             authorization: None,
             sessions: Vec::new(),
+            access: None,
             origin,
             fetch_site: None,
             own_origin: &own_origin,

@@ -12,11 +12,12 @@ use super::moves::effective;
 use super::shapes::{self, Text};
 use crate::flush::HeldList;
 use crate::reach::Reach;
+use tidegate_decide::broke;
 use tidegate_decide::deployment::Deployment;
 use tidegate_decide::ends::Ends;
 use tidegate_decide::explain::{self, ELSEWHERE, UNJUDGED, listed, sentence};
-use tidegate_decide::judge::guard::Handed;
-use tidegate_decide::judge::{Judge, Judgement};
+use tidegate_decide::judge::guard::{Handed, guardrail_key};
+use tidegate_decide::judge::{Evaluation, Judge, Judgement};
 use tidegate_decide::metrics::RolloutMetrics;
 use tidegate_decide::offers::NotNow;
 use tidegate_decide::reports::never_reported;
@@ -29,7 +30,7 @@ use tidegate_model::command::UNCONDITIONAL;
 use tidegate_model::condition::{Condition, Term};
 use tidegate_model::fault::Explain as _;
 use tidegate_model::live::{LiveState, Phase};
-use tidegate_model::plan::{Gate, Guardrail, Item, Plan, Stage};
+use tidegate_model::plan::{Gate, Guardrail, Item, Mode, Plan, ProblemKind, Stage};
 use tidegate_model::record::{Approval, Checklist, Record};
 
 /// What there is to be shown.
@@ -44,7 +45,7 @@ pub struct Present<'a> {
     pub channels: &'a [(Name, Noticed)],
     /// How far kills have come.
     pub reaches: &'a [Reach],
-    /// How many isolates were heard in the last minute.
+    /// How many isolates have reported in the last minute.
     pub isolates: usize,
     /// The time.
     pub now: Instant,
@@ -72,6 +73,10 @@ pub fn rollout(present: &Present<'_>, rollout: &Rollout) -> shapes::Rollout {
     let is_its_list = |list: &&HeldList| plan.groups.get(&list.group).is_some_and(|group| group.kv);
     let channels = present.channels.iter().filter(|(key, _)| *key == plan.key).map(|(_, fault)| fault);
     let reported = reported.chain(channels);
+    // What broke before everybody was taken back is what it is about then.
+    let is_back = record.live.killed || record.live.phase == Phase::RolledBack;
+    let upto = if is_back { record.live.since } else { now };
+    let broke = metrics.and_then(|metrics| broke::of(plan, record, &metrics.series, upto));
     shapes::Rollout {
         key: (&plan.key).into(),
         description: plan.description.clone(),
@@ -85,8 +90,15 @@ pub fn rollout(present: &Present<'_>, rollout: &Rollout) -> shapes::Rollout {
         guardrails: plan
             .guardrails_in_force()
             .enumerate()
-            .map(|(index, own)| guardrail(own, index >= plan.guardrails.len(), judgements.get(index)))
+            .map(|(index, own)| {
+                let observed_at = metrics.and_then(|metrics| metrics.judge.observed_at(&guardrail_key(index, own)));
+                let judged = (judgements.get(index), observed_at);
+                guardrail(own, index >= plan.guardrails.len(), judged)
+            })
             .collect(),
+        problems: problems(plan, last),
+        what_broke: broke.iter().flat_map(explain::broke).collect(),
+        broke,
         sample_ratio: evaluation.and_then(|evaluation| evaluation.sample_ratio.as_ref()).map(judgement),
         checklist: record
             .checklist(plan)
@@ -227,14 +239,38 @@ fn stage(plan: &Plan, record: &Record, (index, stage): (usize, &Stage), judgemen
     }
 }
 
-fn guardrail(guardrail: &Guardrail, built_in: bool, judged: Option<&Judgement>) -> shapes::Guardrail {
+fn problems(plan: &Plan, last: Option<&Evaluation>) -> Vec<shapes::ProblemState> {
+    let found = last.map_or(&[][..], |last| &last.problems);
+    let view = |kind: ProblemKind| {
+        let own = found.iter().find(|own| own.kind == kind);
+        shapes::ProblemState {
+            on: (&kind).into(),
+            what: kind.what().to_owned(),
+            then: (&plan.response(kind)).into(),
+            is_found: own.is_some(),
+            text: own.map_or_else(String::new, |own| sentence(&own.text)),
+            since: own.map(|own| own.since).into(),
+        }
+    };
+    ProblemKind::ALL.map(view).to_vec()
+}
+
+fn guardrail(
+    guardrail: &Guardrail,
+    built_in: bool,
+    (judged, observed_at): (Option<&Judgement>, Option<Instant>),
+) -> shapes::Guardrail {
+    let then = guardrail.then.to_string();
+    let acts = if guardrail.mode == Mode::Observe { explain::would_have(&then) } else { explain::acts(&then) };
     let shapes::Judgement { verdict, since, text, figures } = judged.map_or_else(|| open(UNJUDGED), judgement);
     shapes::Guardrail {
         when: guardrail.when.to_string(),
         terms: terms(&guardrail.when),
         after: guardrail.after.as_ref().map(Text::from),
-        then: guardrail.then.to_string(),
-        acts: explain::acts(&guardrail.then.to_string()),
+        then,
+        acts,
+        mode: (&guardrail.mode).into(),
+        observed_at: observed_at.into(),
         severity: (&guardrail.severity).into(),
         verdict,
         text,
@@ -297,7 +333,7 @@ fn hold(plan: &Plan, record: &Record, now: Instant) -> Option<shapes::Hold> {
         return None;
     }
     let length = plan.stages.get(plan.stage_index(record.live.stage.as_str())?)?.hold?;
-    let elapsed_ms = record.held_since.map_or(0, |since| now.as_epoch_ms().saturating_sub(since.as_epoch_ms()));
+    let elapsed_ms = record.held_since.map_or(0, |since| now.ms_since(since));
     let elapsed_ms = u64::try_from(elapsed_ms).unwrap_or_default().min(length.as_ms());
     let until = record.held_since.map(|since| since.plus(length));
     Some(shapes::Hold { length_ms: length.as_ms(), elapsed_ms, until: until.into() })

@@ -1,14 +1,15 @@
 //! A beacon's body, read leniently: it comes from any browser, and from anybody.
 //!
 //! ```json
-//! {"token":"…","metrics":{"lcp":1234.5,"cls":0.02,"timing.tti":2300},"js_errors":2,"events":["used"]}
+//! {"token":"…","metrics":{"lcp":1234.5,"cls":0.02,"timing.tti":2300},"js_errors":2,"events":["used"],
+//!  "errors":[{"name":"TypeError","message":"x is not a function","frame":"at f (https://…/app.1a2b.js:1:9)"}],"mixed":["shop"]}
 //! {"token":"…","view":1,"metrics":{},"js_errors":0,"events":["used"],"messages":true}
 //! ```
 //! `messages` asks for what the page is to show. `view` is the screen of an app that changes its screens in the browser, after the first, which is 0.
 //! What is wrong with one metric or event leaves out that one; what is not known is ignored. Only a
 //! body that is no JSON, that brings no token or is about no screen that there is, is refused whole.
 
-use super::{Report, SCREENS_MAX};
+use super::{Report, SCREENS_MAX, fingerprint};
 use crate::api::problem::Problem;
 use crate::exposure::ExposureKey;
 use tidegate_decide::judge::adoption::VIEW;
@@ -30,6 +31,8 @@ const VALUE_MAX: f64 = 1_000_000.0;
 const SHIFT_MAX: f64 = 100.0;
 /// So many errors of one page view count.
 const JS_ERRORS_MAX: f64 = 1_000.0;
+/// And so many different ones are distinguished.
+const SCRIPTS_MAX: usize = 3;
 
 /// What a page has sent.
 #[derive(Debug, Default)]
@@ -64,6 +67,7 @@ pub fn read(text: &str, key: &ExposureKey, host: &str, minute: u64) -> Result<Bo
         .and_then(number)
         .filter(|count| *count >= 0.0)
         .map_or(0, |count| count.min(JS_ERRORS_MAX) as u32);
+    let scripts = if js_errors > 0 { scripts(node.field("errors")) } else { Vec::new() };
     let measures = measures(node.field("metrics"));
     let values = values(node.field("metrics"), &measures);
     let events = events(node.field("events"));
@@ -72,6 +76,10 @@ pub fn read(text: &str, key: &ExposureKey, host: &str, minute: u64) -> Result<Bo
             report.to_screen(screen, minute);
         }
         report.js_errors = js_errors;
+        report.scripts.clone_from(&scripts);
+        // Who was dealt out by no hash has a side for another reason.
+        report.is_mixed =
+            screen == 0 && report.slice.is_some() && is_among(node.field("mixed"), report.rollout.as_str());
         report.measures.clone_from(&measures);
         report.values.clone_from(&values);
         report.events.clone_from(&events);
@@ -125,6 +133,28 @@ fn values(node: Option<&Node>, measures: &[(Measure, i16)]) -> Vec<(Name, u64)> 
         Some((name.clone(), (value * 1_000.0).round() as u64))
     };
     measures.iter().filter_map(|(measure, _)| of(measure)).collect()
+}
+
+/// The fingerprints of its errors.
+fn scripts(node: Option<&Node>) -> Vec<String> {
+    let Some(Value::List(items)) = node.map(|node| &node.value) else { return Vec::new() };
+    let mut scripts: Vec<String> = Vec::new();
+    for item in items.iter().take(SCRIPTS_MAX) {
+        let text = |key: &str| match item.field(key).map(|node| &node.value) {
+            Some(Value::Text(text)) => text.as_str(),
+            _ => "",
+        };
+        let script = fingerprint::of(text("name"), text("message"), text("frame"));
+        if !scripts.contains(&script) {
+            scripts.push(script);
+        }
+    }
+    scripts
+}
+
+fn is_among(node: Option<&Node>, name: &str) -> bool {
+    let Some(Value::List(items)) = node.map(|node| &node.value) else { return false };
+    items.iter().any(|item| matches!(&item.value, Value::Text(text) if text == name))
 }
 
 fn events(node: Option<&Node>) -> Vec<Name> {
@@ -235,11 +265,11 @@ mod tests {
         let reports = read(
             r#","metrics":{"lcp":1234.5,"timing.tti":2300},"js_errors":2,"events":["used","failure","used"],"later":{}"#,
         );
-        let told: Vec<_> = reports
+        let counted: Vec<_> = reports
             .iter()
             .map(|r| (r.rollout.as_str(), r.variant, r.js_errors, r.measures.len(), r.events.len(), r.is_view))
             .collect();
-        assert_eq!(told, [("shop", Variant::New, 2, 2, 2, true), ("banner", Variant::New, 2, 2, 2, true)]);
+        assert_eq!(counted, [("shop", Variant::New, 2, 2, 2, true), ("banner", Variant::New, 2, 2, 2, true)]);
     }
 
     #[test]

@@ -117,7 +117,7 @@ mod tests {
             groups: Vec::new(),
             text: "It is here\nThe new checkout.".into(),
             link: Some("/new".into()),
-            until: Instant::from_epoch_ms(now().as_epoch_ms() + 1),
+            until: now().plus_ms(1),
         }
     }
 
@@ -130,12 +130,12 @@ mod tests {
             message("elsewhere", None),
             InAppMessage { until: now(), ..message("shop", None) },
         ];
-        let told = |variant| -> Vec<String> {
+        let reported = |variant| -> Vec<String> {
             let found = of_page(&all, &page(variant, 5), &key(), |_, _| false, now());
             found.iter().map(|own| own.rollout.to_string()).collect()
         };
         assert_eq!(
-            (told(Variant::New), told(Variant::Legacy)),
+            (reported(Variant::New), reported(Variant::Legacy)),
             (vec!["shop".to_owned(), "banner".into()], vec!["shop".to_owned(), "banner".into()])
         );
         let own = message("shop", None);

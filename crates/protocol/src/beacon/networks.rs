@@ -41,10 +41,11 @@ const SHARE: u64 = 4;
 const SHARE_OF_VALUES: u64 = 10;
 /// So many networks of a side are counted.
 const HEAVY: usize = 32;
-/// So many things of a rollout are told apart, for each side. Pages choose the names of events and timings, so
+/// So many things of a rollout are distinguished, for each side. Pages choose the names of events and timings, so
 /// the one that the fewest networks have reported makes room.
 const THINGS_MAX: usize = 40;
 const HOUR_MINUTES: u64 = 60;
+const MIXED: &str = "mixed";
 
 /// What reports of all rollouts came from where.
 #[derive(Debug, Default)]
@@ -102,6 +103,11 @@ impl Networks {
                 if may_count { asking.take("js_errors in all", ERRORS, u64::from(report.js_errors)) } else { 0 };
             report.js_errors = u32::try_from(errors).unwrap_or(u32::MAX);
         }
+        // Each of them alike: which error it is, a page may make up.
+        let scripts =
+            if report.js_errors > 0 { asking.take("scripts", EVENTS, report.scripts.len() as u64) } else { 0 };
+        report.scripts.truncate(usize::try_from(scripts).unwrap_or(usize::MAX));
+        report.is_mixed = report.is_mixed && asking.is_several(MIXED, false) && asking.take(MIXED, EVENTS, 1) > 0;
         report.events.retain(|event| {
             let what = format!("event.{event}");
             asking.is_several(&what, false) && asking.take(&what, EVENTS, 1) > 0
@@ -263,6 +269,8 @@ mod tests {
             network: Some(network),
             is_view: true,
             js_errors: 0,
+            scripts: Vec::new(),
+            is_mixed: false,
             measures: Vec::new(),
             values: Vec::new(),
             events: Vec::new(),
@@ -359,7 +367,7 @@ mod tests {
             measures: vec![(Measure::Timing(name.clone()), 5)],
             ..report(network, variant)
         };
-        for (network, variant, told) in [
+        for (network, variant, reported) in [
             (1, Variant::New, 0),
             (1, Variant::New, 0),
             (2, Variant::Legacy, 0),
@@ -370,7 +378,7 @@ mod tests {
             let counted = networks.admit(telling(network, variant), MINUTE).unwrap();
             assert_eq!(
                 (counted.events.len(), counted.measures.len(), counted.is_view),
-                (told, told, true),
+                (reported, reported, true),
                 "{network} {variant}"
             );
         }

@@ -124,7 +124,7 @@ impl Exchange {
         }
     }
 
-    /// Whether the answer depends on who asks, and shared caches are not told to tell them apart.
+    /// Whether the answer depends on who asks, and shared caches cannot distinguish them.
     pub(super) fn is_private(&self) -> bool {
         let has_flags = !self.decision.flags.is_empty();
         match self.terms() {

@@ -3,7 +3,7 @@
 //! 1. Each counts as a request to new that failed as the last one did, so that who judges sees the outage, and as
 //!    rescued where legacy has answered it.
 //! 2. It is never worse for the visitor than without a breaker: where legacy fails or lacks the asset, new is asked
-//!    after all, and the breaker is told that legacy is no help.
+//!    after all, and the breaker learns that legacy is no help.
 
 use super::{Exchange, Outcome, Stage, Target};
 use crate::assets::Asset;
@@ -40,7 +40,7 @@ impl Exchange {
         self.ask_side(Variant::Legacy, limit.map_or(0, |limit| limit.ms))
     }
 
-    /// What its breaker is to be told since this was asked last.
+    /// What its breaker is to learn since this was asked last.
     pub const fn take_news(&mut self) -> Option<News> {
         self.news.take()
     }

@@ -10,7 +10,7 @@ use tidegate_model::measured::Quantity;
 const SUBJECTS_MAX: usize = 32_768;
 /// The first size of the table, a power of two.
 const SLOTS_MIN: usize = 64;
-/// What is told this many minutes late belongs to the current minute; what is earlier still comes from a
+/// What is reported this many minutes late belongs to the current minute; what is earlier still comes from a
 /// clock that has been set back.
 const LATE_MINUTES_MAX: u64 = 60;
 
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_told_late_does_not_begin_a_minute_again() {
+    fn what_is_reported_late_does_not_begin_a_minute_again() {
         let mut exposed = Exposed::default();
         assert_eq!(exposed.note(100, 7, 1, FAILED), fresh(1, 1));
         assert_eq!(exposed.note(99, 7, 1, FAILED), fresh(0, 0));

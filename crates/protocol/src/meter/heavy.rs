@@ -34,7 +34,7 @@ struct Minute {
     counters: [Counter; COUNTERS],
     /// The first different ids, one more than the others that there have to be.
     ids: Vec<u64>,
-    is_told: bool,
+    is_reported: bool,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -62,11 +62,11 @@ impl Heaviest {
     }
 
     /// A rollout of which one id made an implausible share of a minute's requests, and that share. Each
-    /// minute of a rollout is told once.
+    /// minute of a rollout is reported once.
     pub fn take(&mut self) -> Option<(Name, f64)> {
-        self.rollouts.iter_mut().flatten().filter(|own| !own.is_told).find_map(|own| {
+        self.rollouts.iter_mut().flatten().filter(|own| !own.is_reported).find_map(|own| {
             let share = own.implausible()?;
-            own.is_told = true;
+            own.is_reported = true;
             Some((own.rollout.clone(), share))
         })
     }
@@ -80,7 +80,7 @@ impl Minute {
             requests: 0,
             counters: [Counter::default(); COUNTERS],
             ids: Vec::new(),
-            is_told: false,
+            is_reported: false,
         }
     }
 
@@ -114,35 +114,35 @@ impl Minute {
 mod tests {
     use super::*;
 
-    fn told(requests: impl Iterator<Item = u64>) -> Option<f64> {
+    fn reported(requests: impl Iterator<Item = u64>) -> Option<f64> {
         let mut heaviest = Heaviest::default();
         let name: Name = "shop".parse().unwrap();
         requests.for_each(|id| heaviest.note(3, &name, 7, SubjectHash::of(&id.to_le_bytes())));
-        let told = heaviest.take();
+        let reported = heaviest.take();
         assert_eq!(heaviest.take(), None, "once a minute");
-        told.map(|(rollout, share)| {
+        reported.map(|(rollout, share)| {
             assert_eq!(rollout, name);
             share
         })
     }
 
     #[test]
-    fn an_id_with_a_quarter_of_all_requests_is_told_among_any_others() {
+    fn an_id_with_a_quarter_of_all_requests_is_reported_among_any_others() {
         for others in [11, 50, 100_000] {
-            let share = told((0..2_000).map(|n| if n % 4 == 3 { 0 } else { 1 + n % others })).unwrap();
+            let share = reported((0..2_000).map(|n| if n % 4 == 3 { 0 } else { 1 + n % others })).unwrap();
             assert!((share - 0.25).abs() < 0.02, "{share} among {others}");
         }
-        assert_eq!(told((0..2_000).map(|n| if n < 500 { 0 } else { 1 + n })), Some(0.25));
-        let share = told((0..2_000).map(|n| if n >= 1_500 { 0 } else { 1 + n })).unwrap();
+        assert_eq!(reported((0..2_000).map(|n| if n < 500 { 0 } else { 1 + n })), Some(0.25));
+        let share = reported((0..2_000).map(|n| if n >= 1_500 { 0 } else { 1 + n })).unwrap();
         assert!((share - 0.25).abs() < 0.01, "{share} at the end");
     }
 
     #[test]
-    fn what_is_plausible_is_not_told() {
-        assert_eq!(told((0..2_000).map(|n| if n % 6 == 0 { 0 } else { n })), None, "a sixth");
-        assert_eq!(told((0..499).map(|n| if n % 2 == 0 { 0 } else { n })), None, "a handful of requests");
-        assert_eq!(told((0..2_000).map(|n| n % 10)), None, "everybody alike");
-        assert_eq!(told((0..2_000).map(|n| if n % 2 == 0 { 0 } else { 1 + n % 9 })), None, "nine others");
+    fn what_is_plausible_is_not_reported() {
+        assert_eq!(reported((0..2_000).map(|n| if n % 6 == 0 { 0 } else { n })), None, "a sixth");
+        assert_eq!(reported((0..499).map(|n| if n % 2 == 0 { 0 } else { n })), None, "a handful of requests");
+        assert_eq!(reported((0..2_000).map(|n| n % 10)), None, "everybody alike");
+        assert_eq!(reported((0..2_000).map(|n| if n % 2 == 0 { 0 } else { 1 + n % 9 })), None, "nine others");
     }
 
     #[test]

@@ -172,6 +172,9 @@ impl Meter {
         let seen = hash.map(|hash| Seen::new(hash, assignment.variant, is_compared(assignment.reason)));
         if let Some(seen) = seen {
             row.counted.window.subjects.add(seen);
+            if happened.is_failure() {
+                row.counted.window.failing.add(seen);
+            }
         }
         if let Some(subject) = subject.filter(|_| happened.is_request) {
             self.heaviest.note(number, &visit.plan.key, minute, subject);
@@ -199,7 +202,7 @@ impl Meter {
         }
     }
 
-    /// Takes in what a page has told; whether there was room for it.
+    /// Takes in what a page has reported; whether there was room for it.
     pub fn report(&mut self, report: Report) -> bool {
         let has_room = self.reports.len() < REPORTS_MAX;
         if has_room && !self.is_off {
@@ -281,7 +284,7 @@ impl Meter {
     }
 
     /// A rollout of which one id made an implausible share of an isolate's requests within a minute, and
-    /// that share; each minute is told once. The id is nobody's business.
+    /// that share; each minute is reported once. The id is nobody's business.
     pub fn take_suspect(&mut self) -> Option<(Name, f64)> {
         self.heaviest.take()
     }

@@ -50,6 +50,15 @@ impl Happened {
         self.status.filter(|status| STATUSES.contains(status))
     }
 
+    fn is_timeout(&self) -> bool {
+        KINDS.iter().zip(self.kinds).any(|(kind, has_happened)| *kind == Quantity::Timeouts && has_happened)
+    }
+
+    /// Whether a request has failed.
+    pub fn is_failure(&self) -> bool {
+        self.kinds.first() == Some(&true)
+    }
+
     /// What was measured.
     fn measured(&self) -> impl Iterator<Item = (Measure, i16)> {
         let latency = self.latency.map(|bucket| (Measure::Latency, bucket));
@@ -99,6 +108,11 @@ impl Row {
                 tally.add_repeats(kind, 1);
             }
         }
+        if happened.status.is_some_and(|status| (500..600).contains(&status)) {
+            tally.server_errors = tally.server_errors.saturating_add(1);
+        } else if happened.is_failure() && happened.is_request && happened.status.is_none() && !happened.is_timeout() {
+            tally.refused = tally.refused.saturating_add(1);
+        }
         if let Some(status) = happened.counted_status() {
             tally.add_status(status, 1);
             if fresh_status & bit == 0 {
@@ -146,7 +160,7 @@ impl Row {
         {
             add(&Quantity::Status(status), 0, 1);
         }
-        // Who fails is told once, not again at each endpoint.
+        // Who fails is reported once, not again at each endpoint.
         if endpoint.is_none() {
             let kinds = KINDS
                 .iter()

@@ -52,14 +52,14 @@ fn words(kind: NotificationKind) -> Words {
     use NotificationKind as Kind;
     match kind {
         Kind::Notice => Words {
-            headline: "checkout: the canary starts tomorrow. Nobody has to act.",
+            headline: "checkout: the canary starts tomorrow. No action needed.",
             why: "The plan announces the stage canary a day before.",
             text: Some("Canary starts tomorrow at 09:00. Questions: #release."),
             next: Some("canary, 10 %, on 2026-12-02 at 09:00 Europe/Berlin"),
             ..QUIET
         },
         Kind::Stage => Words {
-            headline: "checkout is at canary, 10 %. Nobody has to act.",
+            headline: "checkout is at canary, 10 %. No action needed.",
             why: "The bake time of internal, 1 d, is over, and its gate passed.",
             figures: &["error_rate is 0.02 % over the stage; the gate asks for less than 0.1 %"],
             next: Some("half, 50 %, in 2 d if 3 gates pass"),
@@ -67,14 +67,14 @@ fn words(kind: NotificationKind) -> Words {
             ..QUIET
         },
         Kind::Checkin => Words {
-            headline: "checkout is healthy at canary, 10 %, after 4 h. Nobody has to act.",
+            headline: "checkout is healthy at canary, 10 %, after 4 h. No action needed.",
             why: "2 of 3 gates pass; `lcp.p75 <= 1.2x legacy` waits for 1,200 more page views.",
             figures: &["error_rate: 0.03 % on new, 0.04 % on legacy", "lcp.p75: 1.9 s on new, 2.1 s on legacy"],
             next: Some("the next check-in in 15 min"),
             ..QUIET
         },
         Kind::Digest => Words {
-            headline: "checkout this morning: canary, 10 %, day 2 of 2. Nobody has to act.",
+            headline: "checkout this morning: canary, 10 %, day 2 of 2. No action needed.",
             why: "3 of 3 gates pass, no guardrail fired in the last 24 h.",
             figures: &["error_rate: 0.03 % on new, 0.04 % on legacy", "48,210 users on new"],
             next: Some("half, 50 %, today at 14:00 Europe/Berlin"),
@@ -149,20 +149,20 @@ fn words(kind: NotificationKind) -> Words {
             ..QUIET
         },
         Kind::Resolved => Words {
-            headline: "checkout is well again: ben resumed it at canary, 10 %. Nobody has to act.",
+            headline: "checkout is well again: ben resumed it at canary, 10 %. No action needed.",
             why: "The guardrail `error_rate > 5% over 5m` has been false for 10 min: 0.03 % on new, 0.04 % on legacy.",
             next: Some("half, 50 %, in 2 d if 3 gates pass"),
             is_of_incident: true,
             ..QUIET
         },
         Kind::Report => Words {
-            headline: "checkout has completed: everybody is on new. Nobody has to act.",
+            headline: "checkout has completed: everybody is on new. No action needed.",
             why: "5 stages in 9 d, 1 rollback, 2 alerts.",
             figures: &["error_rate: 0.03 % over the last stage", "legacy got no request in the last 24 h"],
             ..QUIET
         },
         Kind::Test => Words {
-            headline: "This is a test of the channel. Nobody has to act.",
+            headline: "This is a test of the channel. No action needed.",
             why: "Somebody ran `tidegate notify test`.",
             ..QUIET
         },

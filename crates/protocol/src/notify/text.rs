@@ -24,7 +24,7 @@ const TITLE_CHARS: usize = 120;
 pub enum Tone {
     /// Somebody has to act now.
     Critical,
-    /// Somebody has to look.
+    /// Needs attention.
     Warning,
     /// Nothing is wrong.
     Info,

@@ -15,7 +15,7 @@ use tidegate_model::plan::signal::{Asked, Pull};
 pub const ANSWER_BYTES_MAX: u32 = 256 << 10;
 /// An answer takes so long at the most, in milliseconds.
 pub const ANSWER_MS_MAX: u32 = 10_000;
-/// So much of a source's own words is told.
+/// So much of a source's own words is passed on.
 const SAID_CHARS_MAX: usize = 200;
 
 /// What an answer comes to.

@@ -15,7 +15,8 @@
 //!         | "errors clustered"           a twentieth of the subjects has all of the errors
 //!         | "approve" ( "everything" | "\"" item "\"" ) [ at ]
 //!         | command at                   pause, resume, start, advance, complete, kill, revive,
-//!                                        rollback [ "to" previous | PERCENT ], set PERCENT
+//!                                        rollback [ "to" previous | PERCENT ], set PERCENT,
+//!                                        deploy VERSION (of new: the stage begins anew, or goes on by `redeploy`)
 //! figure  = [ side "." ] name [ "@" endpoint ]
 //! name    = error_rate | client_error_rate | timeout_rate | abandoned_rate | broken_rate | latency | lcp | fcp | cls | inp | ttfb | js_error_rate | timing.NAME | value.NAME
 //! side    = "new" | "legacy"             new where none is named

@@ -15,7 +15,7 @@ use tidegate_model::plan::words::SignalKind;
 use tidegate_model::variant::Variant;
 use tidegate_model::{Name, Percentage};
 
-const THINGS: [&str; 26] = [
+const THINGS: [&str; 27] = [
     "new.error_rate",
     "new.client_error_rate",
     "new.timeout_rate",
@@ -42,6 +42,7 @@ const THINGS: [&str; 26] = [
     "kill",
     "revive",
     "set",
+    "deploy",
 ];
 const FIGURES: [&str; 13] = [
     "error_rate",
@@ -218,6 +219,13 @@ impl<'a> Parser<'_, 'a> {
             "set" => {
                 let word = self.r.wanted("the percentage", "`set 25% at 3h`")?;
                 Command::Set(Setting::percentage(percentage(&word)?))
+            }
+            "deploy" => {
+                let word = self.r.wanted("the version", "`deploy v2 at 8h`")?;
+                let version = word.text.parse();
+                Command::Deployed(version.map_err(|error: tidegate_model::version::VersionError| {
+                    word.fault(error.to_string(), error.help().unwrap_or_default())
+                })?)
             }
             _ => return Ok(None),
         }))
@@ -449,9 +457,9 @@ mod tests {
     #[track_caller]
     fn refuses(text: &str, meant: &str, message: &str, help: &str) {
         let faults = read(text).expect_err("it is read");
-        let told = &faults[0];
-        assert_eq!((&text[told.span.clone().unwrap()], told.message.as_str()), (meant, message));
-        assert!(told.help.as_ref().unwrap().contains(help), "{:?}", told.help);
+        let listed = &faults[0];
+        assert_eq!((&text[listed.span.clone().unwrap()], listed.message.as_str()), (meant, message));
+        assert!(listed.help.as_ref().unwrap().contains(help), "{:?}", listed.help);
     }
 
     fn moment(stage: Option<&str>, offset_ms: i64) -> Moment {
@@ -523,11 +531,16 @@ mod tests {
             What::Command(Command::Rollback(Target::Previous)),
             When::At(moment(None, HOUR_MS)),
         );
+        reads(
+            "deploy v2.1.0 at canary+1h",
+            What::Command(Command::Deployed("v2.1.0".parse().unwrap())),
+            When::At(moment(Some("canary"), HOUR_MS)),
+        );
         assert_eq!(read("approve everything # all").unwrap().lines[0].text, "approve everything");
     }
 
     #[test]
-    fn what_cannot_be_meant_is_told_with_its_place_and_the_way_out() {
+    fn what_cannot_be_meant_is_reported_with_its_place_and_the_way_out() {
         refuses(
             "new.eror_rate = 2%",
             "new.eror_rate",

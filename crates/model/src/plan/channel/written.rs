@@ -246,11 +246,11 @@ mod tests {
     fn attempt(fields: serde_json::Value, mut reader: Reader) -> (Option<Channel>, Vec<String>) {
         let node: Node = serde_json::from_value(fields).unwrap();
         let channel = read(&mut reader, &node);
-        let told = |fault: &crate::fault::Fault| match &fault.help {
+        let found = |fault: &crate::fault::Fault| match &fault.help {
             Some(help) => format!("{}: {help}", fault.message),
             None => fault.message.clone(),
         };
-        (channel, reader.faults.iter().map(told).collect())
+        (channel, reader.faults.iter().map(found).collect())
     }
 
     #[track_caller]

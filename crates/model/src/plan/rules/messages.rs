@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_lead_nowhere_are_told_with_what_was_meant() {
+    fn names_that_lead_nowhere_are_reported_with_what_was_meant() {
         let fields = r#""roles":{"lead":{"tell":["chta"]}},"digest":[{"at":"09:00","to":["leed"]}],"notice":[{"at":"full","to":["nobody-at-all"],"text":"Now"}],"#;
         assert_eq!(
             faults(fields),
@@ -244,14 +244,14 @@ mod tests {
     }
 
     #[test]
-    fn roles_that_reach_nobody_are_told() {
+    fn roles_that_reach_nobody_are_reported() {
         let circle = r#""roles":{"a":{"tell":"chat","hours":"Mon-Fri 08:00-18:00","otherwise":"b"},"b":{"tell":"chat","hours":"Sat-Sun","otherwise":"a"},"c":{"tell":"chat","hours":"Sat-Sun","otherwise":"a"}},"#;
-        let told = |role: &str| {
+        let found = |role: &str| {
             format!(
                 "roles.{role}.otherwise: `otherwise` leads from `{role}` back to `{role}`, so nobody would be reached at some hours (let the last of them name a channel)"
             )
         };
-        assert_eq!(faults(circle), [told("a"), told("b")]);
+        assert_eq!(faults(circle), [found("a"), found("b")]);
         let hours = r#""roles":{"a":{"tell":"chat","otherwise":"page"},"b":{"hours":"Sat-Sun","otherwise":"chat"},"c":{"tell":"chat","hours":"Mon-Sun"},"d":{"tell":"chat","hours":"Sat-Sun"},"chat":"ana"},"#;
         assert_eq!(
             faults(hours),

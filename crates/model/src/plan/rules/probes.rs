@@ -1,4 +1,4 @@
-//! Probes and hooks that could not do what their writer wants.
+//! Probes, hooks and problems that could not do what their writer wants.
 
 use super::Step::{Index, Key};
 use super::names::Known;
@@ -41,6 +41,20 @@ pub fn check(rules: &mut Rules<'_>, known: &Known<'_>) {
                 &at,
                 format!("`{stage}` is entered by the start, which asks no hook"),
                 format!("`after {stage}` holds it in its first stage; a checklist holds the start"),
+            );
+        }
+    }
+}
+
+/// Of each kind of problem, one thing is done.
+pub fn problems(rules: &mut Rules<'_>) {
+    let plan = rules.plan;
+    for (index, problem) in plan.problems.iter().enumerate() {
+        if plan.problems.iter().take(index).any(|other| other.on == problem.on) {
+            rules.unwise(
+                &[Key("problem"), Index(index), Key("on")],
+                format!("`{}` stands here twice", problem.on),
+                "say once what is done about it".to_owned(),
             );
         }
     }

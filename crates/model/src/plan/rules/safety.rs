@@ -69,7 +69,7 @@ fn stages(rules: &mut Rules<'_>) {
 
 fn guardrails(rules: &mut Rules<'_>) {
     let plan = rules.plan;
-    let acts = |guardrail: &&Guardrail| guardrail.then != Action::Alert;
+    let acts = |guardrail: &&Guardrail| guardrail.does() != Action::Alert;
     let is_beacon = |guardrail: &Guardrail| guardrail.when.terms.iter().all(|term| term.metric.spec().is_from_browsers);
     let own_acts = plan.guardrails.iter().any(|guardrail| acts(&guardrail));
     let at: &[Step<'_>] = if rules.root.field("defaults").is_some() { &[Key("defaults")] } else { &[] };
@@ -87,7 +87,7 @@ fn guardrails(rules: &mut Rules<'_>) {
             "add a [[guardrail]] such as `when = \"latency.p95 > 1.3x legacy\"` with `then = \"rollback\"`".to_owned(),
         );
     }
-    let is_back = |guardrail: &Guardrail| matches!(guardrail.then, Action::Rollback | Action::Off | Action::Previous);
+    let is_back = |guardrail: &Guardrail| matches!(guardrail.does(), Action::Rollback | Action::Off | Action::Previous);
     let on_beacons: Vec<(usize, &Guardrail)> = plan
         .guardrails
         .iter()
@@ -115,7 +115,7 @@ mod tests {
     const GUARD: &str = r#""guardrail":[{"when":"latency.p95 > 1.5x legacy","then":"rollback"}]"#;
 
     /// What is said of a plan, and whether it may be stored and what is stored be read.
-    fn told(head: &str, stages: &str, rest: &str) -> (Vec<String>, bool, bool) {
+    fn found(head: &str, stages: &str, rest: &str) -> (Vec<String>, bool, bool) {
         let text = format!(r#"{{"key":"shop",{head}"stage":[{stages}],{rest}}}"#);
         let node: Node = serde_json::from_str(&text).unwrap();
         let (plan, faults) = read::plan(&node);
@@ -137,7 +137,7 @@ mod tests {
             r#"{"name":"a","percentage":100}"#,
         ];
         for stage in rushed {
-            let (faults, is_new, is_stored) = told(ROUTED, &format!("{stage},{FULL}"), GUARD);
+            let (faults, is_new, is_stored) = found(ROUTED, &format!("{stage},{FULL}"), GUARD);
             assert!(
                 faults.len() == 1 && faults[0].starts_with("error stage[0]: the stage `a` raises the percentage to"),
                 "{stage}: {faults:?}"
@@ -146,21 +146,24 @@ mod tests {
         }
         for more in [r#""hold":"1m""#, r#""gates":["requests > 50 over stage"]"#, r#""checklist":["Looked at"]"#] {
             assert_eq!(
-                told(ROUTED, &format!(r#"{{"name":"a","percentage":5,{more}}},{FULL}"#), GUARD).0,
+                found(ROUTED, &format!(r#"{{"name":"a","percentage":5,{more}}},{FULL}"#), GUARD).0,
                 [""; 0],
                 "{more}"
             );
         }
         let manual = format!(r#"{GUARD},"advance":"manual""#);
-        assert_eq!(told(ROUTED, &format!("{},{FULL}", rushed[0]), &manual).0, [""; 0]);
+        assert_eq!(found(ROUTED, &format!("{},{FULL}", rushed[0]), &manual).0, [""; 0]);
         let second = format!(r#"{{"name":"a","percentage":5,"hold":"1h"}},{{"name":"b","percentage":50}},{FULL}"#);
-        assert!(told(ROUTED, &second, GUARD).0[0].starts_with("error stage[1]: the stage `b`"));
+        assert!(found(ROUTED, &second, GUARD).0[0].starts_with("error stage[1]: the stage `b`"));
         // Nobody more comes to new, or it routes nothing: only a warning.
         let level = format!(r#"{{"name":"a","percentage":5,"hold":"1h"}},{{"name":"b","percentage":5}},{FULL}"#);
-        assert_eq!(told(ROUTED, &level, GUARD).0, ["warning stage[1]: the stage `b` is left as soon as it is entered"]);
+        assert_eq!(
+            found(ROUTED, &level, GUARD).0,
+            ["warning stage[1]: the stage `b` is left as soon as it is entered"]
+        );
         let flag = format!("{},{FULL}", rushed[0]);
         assert_eq!(
-            told("", &flag, r#""defaults":"none""#).0,
+            found("", &flag, r#""defaults":"none""#).0,
             ["warning stage[0]: the stage `a` is left as soon as it is entered"]
         );
     }
@@ -168,7 +171,7 @@ mod tests {
     #[test]
     fn a_last_stage_is_held() {
         let last = |more: &str| {
-            told(
+            found(
                 ROUTED,
                 &format!(r#"{{"name":"a","percentage":5,"hold":"1h"}},{{"name":"full","percentage":100{more}}}"#),
                 GUARD,
@@ -182,19 +185,19 @@ mod tests {
             ]
         );
         assert!(
-            told(ROUTED, r#"{"name":"full","percentage":100}"#, r#""defaults":"none""#)
+            found(ROUTED, r#"{"name":"full","percentage":100}"#, r#""defaults":"none""#)
                 .0
                 .iter()
-                .any(|told| told.contains("completes as soon as it is entered"))
+                .any(|found| found.contains("completes as soon as it is entered"))
         );
         assert_eq!(last(r#","hold":"1h""#), [""; 0]);
         assert_eq!(last(r#","checklist":["Looked at"]"#), [""; 0]);
-        assert_eq!(told(ROUTED, r#"{"name":"half","percentage":50}"#, GUARD).0, [""; 0], "it stays there");
+        assert_eq!(found(ROUTED, r#"{"name":"half","percentage":50}"#, GUARD).0, [""; 0], "it stays there");
     }
 
     #[test]
     fn something_guards_and_not_beacons_alone() {
-        let of = |rest: &str| told(ROUTED, FULL, rest).0;
+        let of = |rest: &str| found(ROUTED, FULL, rest).0;
         assert!(of(r#""defaults":"none""#)[0].starts_with(
             "warning defaults: nothing guards this rollout: the built-in guardrails are off, and the plan has none"
         ));

@@ -27,7 +27,8 @@ pub use change::{AllDone, Changed, Consequences, Done, Ends, Moves, Refused, Sta
 pub use checklist::{Approved, Checklist, Item};
 pub use measured::{Evidence, Measured, MeasuredSide, Metrics, Quantiles, Subjects};
 pub use others::{
-    Assignment, ConfigFault, Health, HeldList, PlanApplied, PlansApplied, Preview, Session, SignalTaken, SnapshotHealth,
+    Assignment, ConfigFault, Health, HeldList, PlanApplied, PlansApplied, Preview, ProblemState, Session, SignalTaken,
+    SnapshotHealth,
 };
 pub use outbox::{ChannelTest, ChannelTests, NotRetried, Outbox, OutboxChannel, OutboxMessage, Retried};
 pub use problem::{Fault, Problem, RefusedPlan};

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tidegate_model::Name;
+use tidegate_model::plan::{ProblemKind, Response};
 use tidegate_model::variant::Variant;
 
 use super::vocabulary::{AssignmentReason, PlanChange, RoleName};
@@ -34,6 +35,26 @@ pub struct PlanApplied {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<super::Entry>"))]
     pub entry: Option<Box<RawValue>>,
+}
+
+shape! {
+    /// Something that makes a rollout's figures worth less.
+    pub struct ProblemState {
+        /// Which.
+        pub on: Text<ProblemKind>,
+        /// What it is, in a clause.
+        pub what: String,
+        /// What is done about it.
+        pub then: Text<Response>,
+        /// Whether it is found now.
+        pub is_found: bool,
+        /// How it shows, in words; empty where it is not found.
+        #[serde(skip_serializing_if = "String::is_empty")]
+        pub text: String,
+        /// Since when it is found.
+        #[serde(skip_serializing_if = "Time::is_unknown")]
+        pub since: Time,
+    }
 }
 
 shape! {
@@ -95,6 +116,9 @@ shape! {
         /// When the session ends; a token has no such time.
         #[serde(skip_serializing_if = "Time::is_unknown")]
         pub expires: Time,
+        /// Where the sign-in is ended, where `DELETE` does not end it: of Cloudflare Access.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub sign_out: Option<String>,
     }
 }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tidegate_model::Name;
+use tidegate_model::broke::Broke;
 use tidegate_model::figure::Figure;
 use tidegate_model::history::EntryCause;
 
@@ -50,6 +51,9 @@ shape! {
         /// The figures that decided: those of the guardrail, or of the gates of the stage that was left.
         #[serde(deserialize_with = "readable", skip_serializing_if = "Vec::is_empty")]
         pub measured: Vec<Figure>,
+        /// What broke, of what took something back.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub broke: Option<Broke>,
         /// The state after the change.
         pub state: State,
         /// `hash` of the entry before; zeros for the first.

@@ -1,14 +1,15 @@
 //! A rollout as the API shows it.
 
 use tidegate_decide::judge::{Figure, Verdict};
+use tidegate_model::broke::Broke;
 use tidegate_model::calendar::Window;
 use tidegate_model::live::Phase;
-use tidegate_model::plan::Advance;
 use tidegate_model::plan::words::Severity;
+use tidegate_model::plan::{Advance, Mode};
 use tidegate_model::{Duration, Name};
 
 use super::checklist::{Checklist, Item};
-use super::others::{ConfigFault, HeldList};
+use super::others::{ConfigFault, HeldList, ProblemState};
 use super::signals::{ProbeState, ReceiverState, SignalState};
 use super::text::readable;
 use super::vocabulary::{BlockedBy, CommandName, RefusalCode, ScheduledCommand, UnconditionalCommand};
@@ -56,6 +57,14 @@ shape! {
         /// Whether as many users are on each side as the percentage says; absent where they are not split.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub sample_ratio: Option<Judgement>,
+        /// What makes the figures worth less: each kind, with what is done about it and whether it is found now.
+        pub problems: Vec<ProblemState>,
+        /// What new has more of than legacy in the last hour: failures, where, errors of pages, how many people.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub broke: Option<Broke>,
+        /// The same in sentences.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        pub what_broke: Vec<String>,
         /// The checklist that counts now.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub checklist: Option<Checklist>,
@@ -240,8 +249,13 @@ shape! {
         pub after: Option<Text<Duration>>,
         /// What is done: `off`, `rollback`, `previous`, `pause`, `alert`, or a percentage such as `5%`.
         pub then: String,
-        /// The same in words: `rolls back`.
+        /// The same in words: `rolls back`; of one that observes, `would have rolled back`.
         pub acts: String,
+        /// `observe`: it is judged and shown, and acts on nobody.
+        pub mode: Text<Mode>,
+        /// Of one that observes: when it last came true in this attempt, and would have acted.
+        #[serde(skip_serializing_if = "Time::is_unknown")]
+        pub observed_at: Time,
         /// `critical` pages somebody.
         pub severity: Text<Severity>,
         /// What it says now.
@@ -374,7 +388,7 @@ shape! {
     pub struct Reach {
         /// The revision that killed it.
         pub revision: u64,
-        /// How many isolates were heard from in the last minute.
+        /// How many isolates have reported in the last minute.
         pub isolates: usize,
         /// How many of them have not confirmed the kill.
         pub behind: usize,

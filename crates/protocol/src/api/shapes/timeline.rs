@@ -41,7 +41,7 @@ shape! {
 shape! {
     /// Something that has a date.
     pub struct TimelineEvent {
-        /// The same whenever it is told, within its rollout.
+        /// The same whenever it is asked for, within its rollout.
         pub id: String,
         /// When, or from when on.
         pub at: Time,

@@ -77,7 +77,7 @@ vocabulary! {
     TestOutcome is ["sent", "nothing", "failed", "refused"];
     /// What keeps the schedule from going on.
     BlockedBy is [
-        "hold", "gates", "sample_ratio", "checklist", "hook", "freeze", "enter", "manual", "after", "start", "killed",
+        "hold", "gates", "sample_ratio", "problem", "checklist", "hook", "freeze", "enter", "manual", "after", "start", "killed",
         "paused", "rolled_back", "completed", "draft", "last_stage",
     ];
     /// What ends when a rollout completes.
@@ -93,7 +93,7 @@ vocabulary! {
     /// Before the start, before the current stage is left, or before the resume after a rollback.
     ChecklistOf is ["start", "stage", "rollback"];
     /// What a message is.
-    MessageKind is ["alert", "escalation", "checkin", "notice", "verification"];
+    MessageKind is ["alert", "observed", "escalation", "checkin", "notice", "verification"];
     /// What a comparison serves.
     EvidenceOf is ["guardrail", "gate", "sample_ratio"];
     /// Where a signal comes from.

@@ -10,7 +10,7 @@ use tidegate_model::plan::{Plan, Receiver, Signal};
 use tidegate_model::{Duration, Instant, Name};
 
 fn is_within(at: Instant, limit: Duration, now: Instant) -> bool {
-    now.as_epoch_ms().saturating_sub(at.as_epoch_ms()) <= i64::try_from(limit.as_ms()).unwrap_or(i64::MAX)
+    now.ms_since(at) <= i64::try_from(limit.as_ms()).unwrap_or(i64::MAX)
 }
 
 /// Shows the signals of a plan.
@@ -59,7 +59,7 @@ pub fn receivers(plan: &Plan, metrics: Option<&RolloutMetrics>, now: Instant) ->
     let view = |(name, receiver): &(Name, Receiver)| {
         let state = metrics.and_then(|metrics| metrics.sources.receiver(name.as_str()));
         let last_at = state.and_then(|state| state.last_at);
-        let is_heard = |heartbeat: Duration| last_at.is_some_and(|at| is_within(at, heartbeat, now));
+        let is_reporting = |heartbeat: Duration| last_at.is_some_and(|at| is_within(at, heartbeat, now));
         let alerts = state.into_iter().flat_map(|state| state.alerts.values());
         ReceiverState {
             name: name.into(),
@@ -67,7 +67,7 @@ pub fn receivers(plan: &Plan, metrics: Option<&RolloutMetrics>, now: Instant) ->
             path: format!("{PREFIX}{name}"),
             heartbeat: receiver.heartbeat.as_ref().map(Text::from),
             last_at: last_at.into(),
-            is_silent: receiver.heartbeat.is_some_and(|heartbeat| !is_heard(heartbeat)),
+            is_silent: receiver.heartbeat.is_some_and(|heartbeat| !is_reporting(heartbeat)),
             firing: alerts.filter(|alert| alert.status == AlertStatus::Firing).count(),
         }
     };

@@ -1,0 +1,105 @@
+// What broke, from a request that fails and a page that reports an error to what an operator reads of a rollback.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { after, before, test } from 'node:test';
+import { promisify } from 'node:util';
+import { operator } from './control.mjs';
+import { CLI, openGate, TOKENS, until } from './harness.mjs';
+import { DOCUMENT, idsOn, plan } from './plans.mjs';
+import { startUpstream } from './upstream.mjs';
+
+const PAGE = { headers: [['Content-Type', 'text/html']], body: '<p>a page</p>' };
+const KEY = 'shop';
+
+let legacy, next, gate, ana;
+before(async () => {
+  [legacy, next] = await Promise.all(['legacy', 'new'].map(startUpstream));
+  legacy.otherwise(() => PAGE);
+  next.otherwise(({ url }) => (url.startsWith('/api/') ? { status: 502, body: 'broken' } : PAGE));
+  gate = await openGate({ bindings: { BEACON_ONE_NETWORK: '' } });
+  ana = operator(gate);
+  await ana.apply(
+    gate.compiled([
+      plan(legacy, next, {
+        key: KEY,
+        endpoints: { api: 'path:/api/*' },
+        defaults: 'none',
+        stage: [{ name: 'half', percentage: 50, hold: '1h' }],
+        guardrail: [{ when: 'errors >= 60 over 5m min 1', then: 'rollback' }],
+        problem: [{ on: 'srm', then: 'show' }],
+      }),
+    ]),
+  );
+  await ana.orders(KEY, 'start');
+});
+after(async () => {
+  await gate?.close();
+  await Promise.all([legacy.close(), next.close()]);
+});
+
+const ask = (path, id, headers = {}) => gate.fetch(path, { headers: { 'x-user-id': id, ...headers } });
+
+/** The token of a page that this user gets of this side. */
+const page = (id, side) =>
+  until(
+    async () => {
+      const { get } = await ask('/page', id, DOCUMENT);
+      return get('tidegate-variant') === side && /tidegate;desc="([^"]+)"/.exec(get('server-timing') ?? '')?.[1];
+    },
+    () => `a page of ${side}`,
+  );
+
+const report = (token, n, errors) =>
+  gate.fetch('/_tidegate/beacon', {
+    method: 'POST',
+    body: JSON.stringify({ token, js_errors: errors.length, errors }),
+    headers: { 'CF-Connecting-IP': `198.18.${n}.1` },
+  });
+
+test('a rollback says which failures, which error of pages and how many users, in the history, the API and the command', async () => {
+  const [onNew, onLegacy] = [idsOn('new', 20, KEY), idsOn('legacy', 20, KEY)];
+  const error = (build, user) => ({
+    name: 'TypeError',
+    message: `cannot load '${user}' of order 42`,
+    frame: `at loadCart (https://shop.example.com/assets/app.${build}.js:1:99)`,
+  });
+  let n = 0;
+  for (const [ids, side] of [
+    [onNew, 'new'],
+    [onLegacy, 'legacy'],
+  ])
+    for (const id of ids) {
+      n += 1;
+      const errors = side === 'new' ? [error(`3f2a9c1${n % 10}`, id)] : [];
+      const { status } = await report(await page(id, side), n, errors);
+      assert.equal(status, 204);
+    }
+  await until(
+    async () => (await ana.rollout(KEY)).broke?.scripts?.length > 0,
+    () => 'the errors of pages',
+  );
+  for (let round = 0; round < 4; round += 1) for (const id of [...onNew, ...onLegacy]) await ask('/api/cart', id);
+  await until(
+    async () => (await ana.rollout(KEY)).state.phase === 'rolled_back',
+    () => 'the rollback',
+  );
+  const view = await ana.rollout(KEY);
+  const [api] = view.broke.failures;
+  assert.deepEqual([api.class, api.endpoint, api.path, api.legacy.count], ['5xx', 'api', '/api/*', 0]);
+  assert.ok(api.new.count >= 60 && api.statuses[0][0] === 502, JSON.stringify(api));
+  const [script] = view.broke.scripts;
+  assert.equal(script.fingerprint, "TypeError: cannot load '…' of order <n> at app.js, in loadCart");
+  assert.ok(script.new.count >= 10 && script.legacy.count === 0 && script.first_on_new > 0, JSON.stringify(script));
+  assert.deepEqual(view.broke.failing, { about: 20, from: 20, to: 20 });
+
+  const { entries, explanations } = (await ana.get(`rollouts/${KEY}/history`)).body;
+  const entry = entries.find(({ actor }) => actor === 'guardrail');
+  assert.equal(entry.broke.failures[0].endpoint, 'api');
+  assert.ok(explanations[0].figures.some((figure) => figure.startsWith('5xx at api (/api/*): ')));
+
+  const env = { ...process.env, TIDEGATE_URL: gate.plainOrigin, TIDEGATE_TOKEN: TOKENS.ana };
+  const { stdout } = await promisify(execFile)(CLI, ['status', KEY], { env });
+  assert.match(stdout, /What broke\s+5xx at api \(\/api\/\*\): \d+ of \d+ requests on new, 0 of \d+ on legacy/);
+  assert.match(stdout, /20 users of new had a failed request/);
+  assert.ok(!JSON.stringify([view, entries]).includes(onNew[0]), 'nobody is named');
+});

@@ -1,0 +1,86 @@
+// What broke: what new has more of than legacy, each thing with its counts on both sides. Hidden while that is nothing.
+import { el, replaceFor, setHidden } from '../../parts/dom.js';
+import { count, share } from '../../text/numbers.js';
+import { time } from '../../text/time.js';
+
+/** @import { Broke, Failure, People, ScriptError, Share } from '../../../types/api.js' */
+
+const MINUTE_MS = 60_000;
+
+const CLASSES = {
+  '5xx': '5xx',
+  '4xx': '4xx',
+  timeout: 'Time-outs',
+  refused: 'No answer (refused or reset)',
+  broken: 'Pages that broke off',
+  abandoned: 'Clients that gave up',
+};
+
+export function mount(root) {
+  const body = el('div', { class: 'stack' });
+  root.append(body);
+  return {
+    update({ rollout: { view } }) {
+      setHidden(root, !view.broke);
+      if (view.broke) replaceFor(body, JSON.stringify(view.broke), () => parts(view.broke));
+    },
+    unmount() {},
+  };
+}
+
+/** @param {Broke} broke */
+function parts({ minutes, failures = [], scripts = [], failing, erring }) {
+  return [
+    el(
+      'p',
+      { class: 'muted small' },
+      `What new has more of than legacy, in ${minutes === 1 ? 'the last minute' : `${minutes} minutes`} of this attempt.`,
+    ),
+    el(
+      'table',
+      { class: 'broke' },
+      el('thead', {}, el('tr', {}, [el('td'), column('New'), column('Legacy')])),
+      el('tbody', {}, [...failures.map(failureRow), ...scripts.map(scriptRow)]),
+    ),
+    failing && el('p', {}, `${people(failing)} had a failed request.`),
+    erring && el('p', {}, `${people(erring)} had a JavaScript error.`),
+  ].filter(Boolean);
+}
+
+const column = (text) => el('th', { scope: 'col', class: 'number' }, text);
+
+/** @param {Failure} failure */
+function failureRow({ class: of, endpoint, path, new: own, legacy, statuses = [] }) {
+  const at = endpoint ? ` at ${endpoint}` : '';
+  const more = [path, ...statuses.map(([status, times]) => `${status} × ${count(times)}`)].filter(Boolean).join(', ');
+  return row(el('span', {}, `${CLASSES[of] ?? of}${at}`), more, own, legacy, 'requests');
+}
+
+/** @param {ScriptError} error */
+function scriptRow({ fingerprint, new: own, legacy, first_on_new: first }) {
+  const seen =
+    first === undefined ? '' : `First seen on new ${time(new Date(first * MINUTE_MS).toISOString())}, never on legacy`;
+  return row(el('code', {}, fingerprint), seen, own, legacy, 'page views');
+}
+
+function row(name, more, own, legacy, what) {
+  return el(
+    'tr',
+    {},
+    el('th', { scope: 'row' }, name, more && el('span', { class: 'muted small broke-more' }, more)),
+    el('td', { class: 'number' }, shareOf(own, what)),
+    el('td', { class: 'number' }, shareOf(legacy, what)),
+  );
+}
+
+/** @param {Share} own */
+const shareOf = ({ count: times, of }, what) => [
+  el('b', {}, of > 0 ? share(times / of) : '–'),
+  el('span', { class: 'muted small broke-more' }, `${count(times)} of ${count(of)} ${what}`),
+];
+
+/** @param {People} people */
+const people = ({ about, from, to }) =>
+  from === to
+    ? `${count(about)} ${about === 1 ? 'user' : 'users'} of new`
+    : `About ${count(about)} users of new (${count(from)} to ${count(to)})`;
