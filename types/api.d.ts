@@ -72,6 +72,8 @@ export type State = {
   ended?: boolean;
   /** The version of new that answers, where that is known. */
   version?: string;
+  /** How far the percentage has come since it last was 0. Present where the plan has `keep = "used"`: browsers that have used new since, and that the percentage covers no more, stay on new. */
+  reached?: Reached;
   /** The edit by hand in KV that was adopted last. */
   kv?: Adopted;
 };
@@ -1222,11 +1224,15 @@ export type SignalReport =
       name: Name;
       /** How many events, for `kind = "count"`. */
       count: number;
+      /** Somebody's words about it, which go to the plan's `feedback`: 200 characters of them. Without `feedback` they are dropped. */
+      note?: string;
     }
   | {
       name: Name;
       /** The level now, for `kind = "gauge"`. */
       value: number;
+      /** As with a count. */
+      note?: string;
     };
 
 /** A signal, as it was last reported. */
@@ -1331,6 +1337,7 @@ export type Assignment = {
     | 'group'
     | 'ineligible'
     | 'holdout'
+    | 'stepped_down'
     | 'bucketed'
     | 'unidentified';
   /** The same as the end of a sentence: `bucket 46.629 % is above the current 25 %`. */
@@ -1455,6 +1462,14 @@ export type Rollouts = {
   at: Time;
   /** What is wrong with the deployment as a whole, such as with the KV key `plans`. */
   faults: ConfigFault[];
+};
+
+/** How far a percentage has come since it last was 0. */
+export type Reached = {
+  /** The highest percentage. */
+  percentage: Percentage;
+  /** When it left 0. */
+  from: Time;
 };
 
 /** An edit by hand in KV that the controller has adopted. */

@@ -4,6 +4,8 @@ export interface Env {
   ROLLOUTS: KVNamespace;
   CONTROLLER: DurableObjectNamespace<import('../src/edge/controller.js').Controller>;
   ASSETS?: Fetcher;
+  /** Files of builds that are gone, beside the cache of each place. */
+  ASSETS_KEPT?: R2Bucket;
   CONSOLE_HOST?: string;
   FALLBACK_UPSTREAM?: string;
   /** What a plan names: services and secrets. */
@@ -28,6 +30,8 @@ export interface Gate {
   left(number: number, isSent: boolean, nowMs: number): void;
   ended(number: number, isWhole: boolean, page: string | undefined, nowMs: number): void;
   bodiless(number: number, status: number, nowMs: number): void;
+  copying(number: number): string;
+  headersToKeep(answer: string): string | undefined;
   workDue(nowMs: number): number;
   countsDue(nowMs: number): boolean;
   refresh(env: Env): Promise<void>;

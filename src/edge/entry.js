@@ -5,6 +5,7 @@
 
 import { bytes, readEdits, shapeOf } from './border.js';
 import { answer, discard, Late, pathOf, readRequest, readResponse, send, Upload, urlOf, watched } from './http.js';
+import { keep, recall } from './kept.js';
 import { module, noteTrap } from './module.js';
 
 export { Controller } from './controller.js';
@@ -112,7 +113,7 @@ function stepOf(gate, text, path) {
     const [, id, timeoutMs, service, url, edits] = words(text, 6);
     return { kind, text, number: Number(id), ask: { url, service, timeoutMs: Number(timeoutMs), edits } };
   }
-  if (kind === 'answer') {
+  if (kind === 'answer' || kind === 'keep') {
     const [, id, watchMs, which, edits] = words(text, 5);
     return { kind, text, number: Number(id), answer: { which, watchMs: Number(watchMs), edits } };
   }
@@ -147,7 +148,7 @@ function shaped(gate, path) {
  * @returns {Promise<Response>}
  */
 async function follow(gate, step, request, env, context) {
-  let last, before, number;
+  let last, before, kept, number;
   const upload = new Upload();
   // A client that leaves takes its request with it, so what it leaves behind is noted here and now.
   let isOpen = true;
@@ -180,17 +181,30 @@ async function follow(gate, step, request, env, context) {
         step = stepOf(gate, next, '');
         break;
       }
+      case 'recall': {
+        const [, id, key] = words(text, 3);
+        number = Number(id);
+        kept = await recall(key, env);
+        if (!isOpen) return kept ?? sentence(499, 'left', 'The client has left.');
+        const next = kept
+          ? gate.answered(number, bytes(readResponse(kept, request.url, gate)), Date.now())
+          : gate.failed(number, 'absent', 'nothing was kept', Date.now());
+        step = stepOf(gate, next, '');
+        break;
+      }
+      case 'keep':
       case 'answer': {
         isOpen = false;
         const { which, watchMs, edits } = /** @type {Answer} */ (step.answer);
+        if (step.kind === 'keep') context.waitUntil(keep(gate, step.number, env));
         // The module names an answer that has come.
-        const taken = /** @type {Response} */ (chosen(which, last, before));
+        const taken = /** @type {Response} */ (chosen(which, last, before, kept));
         return edited(gate, taken, edits, step.number, watchMs, context);
       }
       case 'untouched':
         isOpen = false;
         return (
-          chosen(words(text, 2)[1], last, before) ??
+          chosen(words(text, 2)[1], last, before, kept) ??
           sentence(502, 'no_config', 'The site did not answer. Please try again.')
         );
       case 'unregister': {
@@ -248,14 +262,15 @@ function unregistering(reason, script, method) {
 const discardAll = (...answers) => answers.forEach((answer) => answer && discard(answer));
 
 /**
- * The answer that is passed on; the other is released.
+ * The answer that is passed on; the others are released.
  * @param {string} which
  * @param {Response | undefined} last
  * @param {Response | undefined} before
+ * @param {Response | undefined} kept
  */
-function chosen(which, last, before) {
-  const [taken, other] = which === 'last' ? [last, before] : [before, last];
-  if (other) discard(other);
+function chosen(which, last, before, kept) {
+  const taken = which === 'last' ? last : which === 'before' ? before : kept;
+  for (const other of [last, before, kept]) if (other && other !== taken) discard(other);
   return taken;
 }
 

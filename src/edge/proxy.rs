@@ -14,7 +14,7 @@ use worker::Env;
 
 use super::{clock, glue, isolate, mint};
 use tidegate_isolate::{Input, Platform, Told};
-
+use tidegate_protocol::kept;
 use tidegate_protocol::message::{AnswerText, RequestText};
 use tidegate_protocol::needed::{self, Named};
 use tidegate_protocol::step::NoAnswer;
@@ -161,4 +161,16 @@ pub fn ended(number: u32, is_whole: bool, page: Option<String>, now_ms: f64) {
 #[wasm_bindgen]
 pub fn bodiless(number: u32, status: u16, now_ms: f64) {
     isolate::act(|isolate| isolate.end_without_body(number, status, now_ms));
+}
+
+/// Lets go of a request whose file is to be kept: the copy that is to be made of it, or an empty text.
+#[wasm_bindgen]
+pub fn copying(number: u32) -> String {
+    isolate::act(|isolate| isolate.copy(number)).map(|copy| copy.to_text()).unwrap_or_default()
+}
+
+/// The headers to keep with a file, a line each; `undefined` where it is not to be kept.
+#[wasm_bindgen(js_name = headersToKeep)]
+pub fn headers_to_keep(answer: String) -> Option<String> {
+    kept::headers(&AnswerText::new(answer))
 }

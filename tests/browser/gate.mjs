@@ -39,6 +39,13 @@ export async function openGate({ key, plan, percentage }) {
 
   return {
     origin,
+    /** Whether a file is in the worker's cache. */
+    async isKept(key) {
+      const cache = await (await miniflare.getCaches()).open('tidegate-kept');
+      const found = await cache.match(key);
+      await found?.arrayBuffer();
+      return found !== undefined;
+    },
     setPercentage: (next) => kv.put(`stage/${key}`, String(next)),
     async close() {
       await miniflare.dispose();

@@ -19,18 +19,19 @@ const OBEYED_MS_MAX = 60_000;
 const ACTION_MS_MAX = 60_000;
 const POLL_MS = 50;
 
-const planFor = ({ legacy, new: next }) => `
+const planFor = ({ legacy, new: next }, more) => `
 key = "${KEY}"
 routes = ["/*"]
 upstreams = { legacy = "${legacy.url}", new = "${next.url}" }
 identity = { from = ["cookie:uid"], anonymous = true }
+${more}
 stage = [{ name = "full", percentage = 100, hold = "1h" }]
 `;
 
-/** Starts everything, with the rollout at `percentage`. */
-export async function openShop(percentage) {
+/** Starts everything, with the rollout at `percentage`; `more` is added to its plan. */
+export async function openShop(percentage, more = '') {
   const sides = { legacy: await startFrontend('legacy'), new: await startFrontend('new') };
-  const gate = await openGate({ key: KEY, plan: planFor(sides), percentage });
+  const gate = await openGate({ key: KEY, plan: planFor(sides, more), percentage });
   const browser = await launch();
 
   const assigned = async (user) =>
@@ -46,6 +47,15 @@ export async function openShop(percentage) {
       context.setDefaultTimeout(ACTION_MS_MAX);
       if (user) await context.addCookies([{ name: 'uid', value: user, url: gate.origin }]);
       return context;
+    },
+
+    /** Waits until a file is kept: `SIDE/HOST/PATH`. */
+    async kept(path) {
+      const deadline = performance.now() + OBEYED_MS_MAX;
+      while (!(await gate.isKept(`https://tidegate.invalid/kept/${KEY}/${path}`))) {
+        assert.ok(performance.now() < deadline, `${path} is kept within ${OBEYED_MS_MAX} ms`);
+        await sleep(POLL_MS);
+      }
     },
 
     /** Writes the percentage as an operator does, and waits until the gate obeys. */

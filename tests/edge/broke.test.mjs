@@ -15,7 +15,7 @@ let legacy, next, gate, ana;
 before(async () => {
   [legacy, next] = await Promise.all(['legacy', 'new'].map(startUpstream));
   legacy.otherwise(() => PAGE);
-  next.otherwise(({ url }) => (url.startsWith('/api/') ? { status: 502, body: 'broken' } : PAGE));
+  next.otherwise(({ path }) => (path.startsWith('/api/') ? { status: 502, body: 'broken' } : PAGE));
   gate = await openGate({ bindings: { BEACON_ONE_NETWORK: '' } });
   ana = operator(gate);
   await ana.apply(

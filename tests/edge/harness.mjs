@@ -80,6 +80,7 @@ const CLERK = `export default {
  * @property {boolean} [storage] whether there is a way into what the controller has stored (../storage.mjs)
  * @property {boolean} [trouble] whether the binding TROUBLE may break something (trouble.mjs)
  * @property {Record<string, { port: number }>} [services] service bindings by name, each to the port of a stub frontend
+ * @property {string[]} [buckets] the names of R2 buckets
  * @property {Record<string, any>[]} [email] `send_email` bindings, as in wrangler.toml; what they send is in `gate.mails`
  */
 
@@ -96,11 +97,13 @@ export async function openGate({
   storage = false,
   trouble = false,
   services = {},
+  buckets = [],
   email = [],
 } = {}) {
   const scratch = mkdtempSync(join(tmpdir(), 'tidegate-edge-'));
   const kv = kind === 'stub' ? await startKv() : miniflareKv();
-  const gate = new Gate({ scratch, kv, bindings, bare, isolates, controller, storage, trouble, services, email });
+  const parts = { bindings, bare, isolates, controller, storage, trouble, services, buckets, email };
+  const gate = new Gate({ scratch, kv, ...parts });
   await gate.restart();
   return gate;
 }
@@ -135,7 +138,8 @@ class Gate {
   /** What Miniflare says of each mail: its head, and the files that hold its texts. */
   mails = [];
 
-  constructor({ scratch, kv, bindings, bare, isolates, controller, storage, trouble, services, email }) {
+  constructor({ scratch, kv, bindings, bare, isolates, controller, storage, trouble, services, buckets, email }) {
+    this.buckets = buckets;
     this.email = email;
     this.hasController = controller;
     this.hasStorage = storage;
@@ -243,6 +247,7 @@ class Gate {
           durableObjects: this.hasController ? ofController(durableObjects, name) : {},
           bindings: { ...SECRETS, ...this.bindings },
           serviceBindings: this.serviceBindings,
+          r2Buckets: this.buckets,
           ...(this.email.length > 0 && { email: { send_email: this.email } }),
           ...(ownKv ? { unsafeBindings: [kvBinding('ROLLOUTS', this.kv.port)] } : { kvNamespaces: ['ROLLOUTS'] }),
         })),
@@ -293,6 +298,11 @@ class Gate {
    */
   bare(path, options) {
     return fetchRaw(this.bareOrigin, path, { ...PUBLIC, ...options });
+  }
+
+  /** A bucket of the worker. */
+  bucket(name) {
+    return this.#mf.getR2Bucket(name, 'gate');
   }
 
   /**

@@ -13,7 +13,7 @@ const IDLE_MS_MAX = 300_000;
 export const SIDES = ['legacy', 'new'];
 
 /**
- * Starts one side and resolves with `{ url, port, stats, fail(switches), close() }`.
+ * Starts one side and resolves with `{ url, port, stats, fail(switches), deploy(build), close() }`.
  * `fail` is what `POST /__fail` does (faults.mjs).
  */
 export async function startFrontend(side, { port = 0, host = '127.0.0.1', log = false } = {}) {
@@ -41,6 +41,8 @@ export async function startFrontend(side, { port = 0, host = '127.0.0.1', log = 
     port: taken,
     stats,
     fail: failing.set,
+    /** Puts another build in the place of this one: its files are gone. */
+    deploy: (build) => Object.assign(site, loadSite(side, build)),
     close() {
       for (const ws of sockets.clients) ws.terminate();
       const closed = new Promise((resolve) => server.close(resolve));

@@ -16,10 +16,15 @@ const ASSET_TYPES = {
 const THROWS = 'throws.js';
 const CATALOGUE_BYTES = 3 * 1024 * 1024;
 
-export function loadSite(side) {
+/** Another `build` has other scripts and styles, and so other names of them. */
+export function loadSite(side, build = 0) {
   const folder = `${HERE}${side}/`;
   const sources = new Map(readdirSync(folder).map((name) => [name, readFileSync(folder + name, 'utf8')]));
   sources.set(THROWS, readFileSync(HERE + THROWS, 'utf8'));
+  if (build > 0) {
+    for (const [name, text] of sources)
+      if (['.js', '.css'].includes(extname(name))) sources.set(name, `${text}\n/* build ${build} */\n`);
+  }
   const palette = sources.get('palette.svg');
   for (const { id } of GOODS) {
     sources.set(`${id}.svg`, readFileSync(`${HERE}goods/${id}.svg`, 'utf8').replace('<!-- palette -->', palette));

@@ -190,7 +190,7 @@ impl World {
         for request in 0..requests {
             let subject = Some(SubjectHash::of(&request.to_le_bytes()));
             let assigned = Assigned { number, assignment, subject };
-            let visit = Visit { plan, assigned, path: "/", at_ms: now_ms, client: None };
+            let visit = Visit { plan, assigned, path: "/", at_ms: now_ms, client: None, has_opted_out: false };
             let outcome = Outcome { status: Some(200), ..Outcome::default() };
             self.isolate.instruments(now_ms).meter.count(&visit, outcome);
         }

@@ -354,6 +354,26 @@ fn a_group_that_is_no_text_in_utf_8_is_refused_by_line() {
 }
 
 #[test]
+fn a_pilot_is_picked_from_a_file_of_users_as_a_group_that_assign_reads() {
+    let lines: String = (0..400).map(|n| format!("user-{n},{}\n", ["DE", "DE", "AT", "CH"][n % 4])).collect();
+    let users = file("users.csv", format!("id,country\n{lines}").as_bytes()).display().to_string();
+    let ids = file("pilot.txt", b"").display().to_string();
+    let pick = ["group", "pick", "pilot", "--from", &users, "--size", "40", "--like", "country", "--ids", &ids];
+    let output = tidegate(&pick, b"");
+    let told = text(&output.stderr);
+    assert!(told.starts_with("40 of 400 users, by the column id, with the seed 1\n"), "{told}");
+    assert!(told.contains("  country  0.0 % away from all (3 values); widest at "), "{told}");
+    assert_eq!(output.stdout.len(), 8 + 40 * 8);
+    let listed = text(&std::fs::read(&ids).unwrap());
+    assert_eq!(tidegate(&["group", "pilot"], listed.as_bytes()).stdout, output.stdout);
+    let json = tidegate(&[&pick[..], &["--json"]].concat(), b"");
+    assert!(text(&json.stderr).starts_with(r#"{"group":"pilot","picked":40,"of":400,"seed":1,"id":"id","columns":[{"column":"country","values":3,"missing":0,"distance":0.0,"#), "{}", text(&json.stderr));
+    let few = tidegate(&["group", "pick", "pilot", "--from", &users, "--size", "401"], b"");
+    assert_eq!((few.status.code(), few.stdout.len()), (Some(2), 0));
+    assert!(text(&few.stderr).contains("has 400 users, and --size 401 asks for more"), "{}", text(&few.stderr));
+}
+
+#[test]
 fn a_million_ids_are_assigned_in_one_go() {
     let ids: String = (0..1_000_000).map(|n| format!("user-{n}\n")).collect();
     let output = tidegate(&["assign", &plan(), "--percentage", "10"], ids.as_bytes());

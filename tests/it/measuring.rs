@@ -113,7 +113,8 @@ impl Isolate {
         match step {
             Step::Answer { edits, .. } => edits.map(|edits| edits.as_str().to_owned()).unwrap_or_default(),
             Step::Sentence { status, .. } => status.to_string(),
-            Step::Ask { .. } | Step::Unregister { .. } => unreachable!("one answer was missing"),
+            Step::Keep { edits } => edits.as_str().to_owned(),
+            Step::Ask { .. } | Step::Recall { .. } | Step::Unregister { .. } => unreachable!("one answer was missing"),
         }
     }
 
@@ -504,6 +505,7 @@ fn visit<'a>(
         path: "/api/x",
         at_ms: (MINUTE + minute) as f64 * 60_000.0,
         client: client.map(hash),
+        has_opted_out: false,
     }
 }
 
@@ -631,6 +633,7 @@ fn flood(isolate: &mut Isolate, requests: u64) {
             path: "/api/cart",
             at_ms: START_MS,
             client: None,
+            has_opted_out: false,
         };
         isolate.meter.count(
             &visit,
@@ -642,6 +645,31 @@ fn flood(isolate: &mut Isolate, requests: u64) {
             },
         );
     }
+}
+
+/// The rollout is at 50 %, so the bucket 1 is on new, and 60 % is not.
+#[test]
+fn who_chose_legacy_though_the_percentage_has_them_on_new_has_opted_out() {
+    let mut isolate = Isolate::new("private");
+    let chosen = |id, variant| Who { reason: Reason::Chosen, ..who(id, variant) };
+    for (who, bucket) in [
+        (who(1, Variant::New), 1),
+        (chosen(2, Variant::Legacy), 1),
+        (chosen(2, Variant::Legacy), 1),
+        (chosen(3, Variant::New), 1),
+        (chosen(4, Variant::Legacy), 60_000),
+        (who(5, Variant::Legacy), 60_000),
+    ] {
+        isolate.bucket = bucket;
+        isolate.ask(who, "/", PAGE, &[200]);
+    }
+    let counted = isolate.counted();
+    let events: Vec<(&str, f64)> = counted
+        .iter()
+        .flat_map(|counted| &counted.window.events)
+        .map(|(name, sample)| (name.as_str(), sample.distinct(|_| true)))
+        .collect();
+    assert_eq!(events, [("opted_out", 1.0)]);
 }
 
 #[test]

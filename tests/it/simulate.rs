@@ -87,6 +87,65 @@ fn a_failure_is_reported_with_what_it_cost_and_when_it_was_noticed() {
     );
 }
 
+/// A plan with these fields, from 20 % to half to all.
+fn stepping(name: &str, fields: &str) -> String {
+    let plan = format!(
+        r#"
+key = "shop"
+routes = ["/*"]
+upstreams = {{ legacy = "https://l.example", new = "https://n.example" }}
+identity = {{ from = ["header:x-user-id"] }}
+{fields}
+stage = [
+  {{ name = "fifth", percentage = 20, hold = "2h" }},
+  {{ name = "half", percentage = 50, hold = "4h" }},
+  {{ name = "full", percentage = 100, hold = "1h" }},
+]
+"#
+    );
+    file(name, &plan)
+}
+
+#[test]
+fn who_has_used_new_stays_on_a_step_down_and_the_sample_ratio_is_that_of_the_rest() {
+    let lived = |fields: &str| {
+        let plan = stepping("stepping.toml", fields);
+        let scenario = ["--inject", "rollback to previous at 4h", "--inject", "resume at 5h"];
+        let arguments =
+            [&[plan.as_str(), "--requests-per-hour", "20000", "--subjects", "4000"][..], &scenario].concat();
+        let fate = lines(&simulate(&[&arguments[..], &["--json"]].concat())).remove(0);
+        (fate, text(&simulate(&arguments).stdout))
+    };
+    let (fate, told) = lived(r#"keep = "used""#);
+    let kept = fate["subjects_kept"].as_u64().unwrap();
+    // 30 % of 4,000 subjects were on new and are not any more; most of them have come in two hours.
+    assert!((600..=1_300).contains(&kept), "{fate}");
+    assert!(told.contains("stayed on new after a step down"), "{told}");
+    assert_eq!(fate["outcome"], "completed", "{told}");
+    assert!(!told.contains("sample ratio"), "{told}");
+    for fields in ["", r#"sticky_moves = "visit""#] {
+        let (fate, told) = lived(fields);
+        assert_eq!((&fate["subjects_kept"], &fate["outcome"]), (&Value::from(0), &Value::from("completed")), "{told}");
+        assert!(!told.contains("sample ratio"), "{told}");
+    }
+}
+
+#[test]
+fn who_goes_back_is_a_share_that_a_guardrail_may_be_about() {
+    let guarded = r#"choice = "out"
+guardrail = [{ when = "opt_out_rate > 2% over 1h", then = "rollback" }]"#;
+    let plan = stepping("choosing.toml", guarded);
+    let fate = |inject: &[&str]| {
+        let all = [&[plan.as_str(), "--json", "--requests-per-hour", "20000"][..], inject].concat();
+        lines(&simulate(&all)).remove(0)
+    };
+    assert_eq!(fate(&[])["outcome"], "completed");
+    let left = fate(&["--inject", "opt_out_rate = 6% from half"]);
+    assert_eq!((&left["outcome"], &left["stage"]), (&Value::from("rolled_back"), &Value::from("half")), "{left}");
+    let wrong = simulate(&[DEMO, "--inject", "opt_out_rate = 6%"]);
+    assert!(text(&wrong.stderr).contains("no condition is about `opt_out_rate`"), "{}", text(&wrong.stderr));
+}
+
 #[test]
 fn operators_do_what_the_scenario_has() {
     let fate = |inject: &[&str]| {

@@ -77,6 +77,7 @@ export type Fate = {
   percentage: number;
   at_hours: number;
   subjects_exposed: number;
+  subjects_kept: number;
   requests_failed: number;
   requests_rescued: number;
   hours_until_detection: number | null;

@@ -17,7 +17,7 @@ export const round = (value, decimals) => String(Number(value.toFixed(decimals))
 
 const TIMES = /^(latency|waited|lcp|fcp|inp|ttfb|timing)\b/;
 const SHARES =
-  /^(error_rate|client_error_rate|timeout_rate|status|abandoned_rate|broken_rate|js_error_rate|share|adoption|event|percentage)\b/;
+  /^(error_rate|client_error_rate|timeout_rate|status|abandoned_rate|broken_rate|js_error_rate|share|adoption|opt_out_rate|event|percentage)\b/;
 
 export function figure(metric, value) {
   if (value === null || value === undefined) return '–';

@@ -52,13 +52,17 @@ export const why = ({ reason }) => (reason === '' ? '' : sentence(reason));
 export function cost(fate) {
   const isBack = fate.outcome === 'rolled_back';
   const seen = `${plural(fate.subjects_exposed, 'user')} ${isBack ? 'had seen' : 'saw'} new.`;
+  const kept =
+    fate.subjects_kept > 0
+      ? ` ${plural(fate.subjects_kept, 'user')} stayed on new after a step down, by keep = "used".`
+      : '';
   const failed = `They saw ${plural(fate.requests_failed, 'error')}${isBack ? ' before the rollback' : ''}${fate.requests_rescued > 0 ? `; ${plural(fate.requests_rescued, 'more request')} ${fate.requests_rescued === 1 ? 'was' : 'were'} rescued by legacy` : ''}.`;
   const noticed =
     fate.requests_until_detection === null
       ? ''
       : ` The failure was detected about ${minutes(fate.hours_until_detection)} after it began, after ${plural(fate.requests_until_detection, 'request')} to new.`;
   const alerts = fate.alerts > 0 ? ` ${plural(fate.alerts, 'alert')} fired.` : '';
-  return `${seen} ${failed}${noticed}${alerts}`;
+  return `${seen}${kept} ${failed}${noticed}${alerts}`;
 }
 
 /** `Rolled back in 98 % of 100 runs (interval of 95 %: 93 % to 99.4 %)` */

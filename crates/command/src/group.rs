@@ -10,14 +10,16 @@ use serde::Serialize;
 
 use super::Failure;
 use super::paint::{WARN, note, paint};
-use super::plans::GroupArguments;
+use super::pick;
+use super::plans::{GroupArguments, GroupVerb};
 use super::words::counted;
+use tidegate_model::Name;
 use tidegate_model::fault::Explain as _;
 use tidegate_model::group::{Fingerprints, GroupError, MAGIC, lines, trimmed};
 use tidegate_model::no_id::is_no_id;
 
 /// What an export of a spreadsheet or a database calls a column of ids; in lower case, `_` between words.
-const HEADINGS: [&str; 30] = [
+pub const HEADINGS: [&str; 30] = [
     "id",
     "ids",
     "uid",
@@ -62,7 +64,14 @@ struct Written<'a> {
 }
 
 pub fn run(arguments: &GroupArguments, json: bool) -> Result<(), Failure> {
-    let name = &arguments.name;
+    match (&arguments.verb, &arguments.name) {
+        (Some(GroupVerb::Pick(arguments)), _) => pick::run(arguments, json),
+        (None, Some(name)) => compress(name, json),
+        (None, None) => Err(Failure::Usage("which group?".into())),
+    }
+}
+
+fn compress(name: &Name, json: bool) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     if out.is_terminal() {
         return Err(Failure::Usage(format!(
@@ -171,7 +180,12 @@ fn doubts(lines: &[&str]) -> Vec<String> {
 /// Whether a line, or its first column, is what people write over ids.
 fn is_heading(line: &str) -> bool {
     let column = line.split([',', ';', '\t']).next().unwrap_or(line).trim_matches(QUOTES).trim().to_lowercase();
-    HEADINGS.contains(&column.replace([' ', '-'], "_").as_str())
+    HEADINGS.contains(&as_heading(&column).as_str())
+}
+
+/// The name of a column as [`HEADINGS`] has it.
+pub fn as_heading(column: &str) -> String {
+    column.trim().to_lowercase().replace([' ', '-'], "_")
 }
 
 fn example(id: &str) -> String {

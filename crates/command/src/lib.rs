@@ -34,6 +34,7 @@ mod operator;
 mod outbox;
 mod paint;
 mod paper;
+mod pick;
 mod plan_file;
 mod plans;
 mod preview;

@@ -339,6 +339,9 @@ fn signal(
     let mut batch = Batch::default();
     Kept::keep(kept, &mut batch, &reply, now);
     state.overrule(&key, &reported.name, &mut batch);
+    if let Some(note) = &reported.note {
+        state.tell_note(turn, &mut batch, &key, &reported.name, note)?;
+    }
     state.take_signal(turn, &key, &reported, batch)?;
     Ok(Ok(reply))
 }

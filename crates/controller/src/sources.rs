@@ -7,6 +7,7 @@ use super::evaluation::serves;
 use super::state::State;
 use super::store::{Batch, StorageError, incoming};
 use super::turn::{Effect, Fetch, Turn};
+use tidegate_decide::notify;
 use tidegate_decide::sources::{Spacing, Taken};
 use tidegate_model::live::Phase;
 use tidegate_model::plan::Signal;
@@ -130,6 +131,22 @@ impl State {
         turn.commit(batch)?;
         self.deployment.metrics.get_mut(key).signals.report(&reported.name, reported.value, turn.now);
         Ok(())
+    }
+
+    /// Passes on somebody's words, where the plan names those who want them. They are kept nowhere but in the outbox.
+    ///
+    /// # Errors
+    /// When the storage refuses.
+    pub fn tell_note(
+        &mut self,
+        turn: &mut Turn<'_>,
+        batch: &mut Batch,
+        key: &Name,
+        signal: &str,
+        note: &str,
+    ) -> Result<(), StorageError> {
+        let addressed = notify::feedback(&self.deployment, key, signal, note, self.console.as_deref(), turn.now);
+        self.post(turn, batch, addressed)
     }
 
     /// Somebody has reported a gauge by hand, so alerts that set it do so no more.

@@ -41,6 +41,8 @@ pub enum Reason {
     Ineligible,
     /// In the share that stays on legacy.
     Holdout,
+    /// In the share that a step down has left: who has used new keeps it, where the plan says so.
+    SteppedDown,
     /// By the bucket.
     Bucketed,
 }
@@ -63,6 +65,7 @@ impl Reason {
             Self::Group => "group",
             Self::Ineligible => "ineligible",
             Self::Holdout => "holdout",
+            Self::SteppedDown => "stepped_down",
             Self::Bucketed => "bucketed",
         }
     }
@@ -116,6 +119,10 @@ pub trait Visitor {
     }
     /// The visit that this is part of.
     fn visit(&self) -> Option<Visit> {
+        None
+    }
+    /// Since when the subject, whose bucket this is, has used new in this browser, in seconds since 1970.
+    fn used_since(&self, _bucket: u32) -> Option<u64> {
         None
     }
     /// The variant in another rollout, by its number.
@@ -190,6 +197,12 @@ fn decide(
     if standing.holdout_limit > 0 && standing.holdout_seed.bucket(subject) < standing.holdout_limit {
         return (Legacy, Reason::Holdout);
     }
+    // All of them are left out of comparisons: were only those compared who have not used new, legacy would have its
+    // least eager users alone, and too few of them.
+    if let Some(kept) = standing.kept.as_ref().filter(|kept| kept.buckets.contains(&bucket)) {
+        let is_kept = visitor.used_since(bucket).is_some_and(|since_s| since_s >= kept.from_s);
+        return (if is_kept { New } else { Legacy }, Reason::SteppedDown);
+    }
     let variant = if bucket < standing.limit { New } else { Legacy };
     (variant, Reason::Bucketed)
 }
@@ -209,6 +222,7 @@ mod tests {
     struct Somebody {
         choice: Option<Variant>,
         visit: Option<Visit>,
+        used_since: Option<u64>,
     }
 
     impl Visitor for Somebody {
@@ -226,6 +240,9 @@ mod tests {
         }
         fn visit(&self) -> Option<Visit> {
             self.visit
+        }
+        fn used_since(&self, _: u32) -> Option<u64> {
+            self.used_since
         }
         fn variant_in(&self, _: usize) -> Variant {
             Variant::Legacy
@@ -280,6 +297,48 @@ mod tests {
             ("", Phase::Running, "100", legacy, "new bucketed"),
         ] {
             assert_eq!(given(plan, phase, percentage, who), expected, "{phase} {percentage}");
+        }
+    }
+
+    /// Those of this bucket, which the rollout has reached at 100 %, or at `reached`.
+    fn stepped_down(fields: &str, reached: &str, percentage: &str, who: Somebody) -> String {
+        let text = format!(
+            r#"{{"key":"shop","routes":["/*"],"upstreams":{{"legacy":"https://l.example","new":"https://n.example"}},{fields}"stage":[{{"name":"full","percentage":100}}]}}"#
+        );
+        let plan = read_rollout(&text).unwrap_or_else(|_| unreachable!("{text}"));
+        let now = Instant::from_epoch_ms(STEP_S as i64 * 1_000);
+        let at = |percentage: &str| percentage.parse().unwrap_or_default();
+        let up = LiveState { phase: Phase::Running, percentage: at(reached), ..LiveState::draft(&plan) };
+        let up = up.reaching(&plan, now);
+        let down = LiveState { phase: Phase::RolledBack, percentage: at(percentage), ..up }.reaching(&plan, now);
+        let compiled = CompiledRollout::new(&plan, Some(&down), false, false, &Alone);
+        let Assignment { variant, reason, .. } = assign(&compiled, &who);
+        format!("{variant} {reason}")
+    }
+
+    #[test]
+    fn who_has_used_new_stays_there_on_a_step_down_but_not_at_nobody() {
+        let (keep, now) = (r#""keep":"used","#, Some(STEP_S));
+        let used = |used_since| Somebody { used_since, ..Somebody::default() };
+        // Somebody's bucket is at 86.6 %.
+        for (fields, reached, percentage, who, expected) in [
+            (keep, "100", "10", used(now), "new stepped_down"),
+            (keep, "100", "10", used(None), "legacy stepped_down"),
+            (keep, "100", "10", used(Some(STEP_S - 1)), "legacy stepped_down"),
+            (keep, "100", "99", used(None), "new bucketed"),
+            (keep, "20", "10", used(now), "legacy bucketed"),
+            (keep, "100", "0", used(now), "legacy inactive"),
+            ("", "100", "10", used(now), "legacy bucketed"),
+            (r#""keep":"used","holdout":"99.999%","#, "100", "10", used(now), "legacy holdout"),
+            (
+                r#""keep":"used","choice":"out","#,
+                "100",
+                "10",
+                Somebody { choice: Some(Variant::Legacy), ..used(now) },
+                "legacy chosen",
+            ),
+        ] {
+            assert_eq!(stepped_down(fields, reached, percentage, who), expected, "{fields} {reached} {percentage}");
         }
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Made once for each revision, so that an assignment is a few comparisons and one multiplication.
 
+use std::ops::Range;
+
 use super::cohort::Seed;
 use tidegate_model::live::{LiveState, Phase};
 use tidegate_model::plan::{Plan, RobotSide, StickyMoves};
@@ -50,6 +52,21 @@ fn visits_since_s(plan: &Plan, known: &LiveState) -> Option<u64> {
     plan.sticky_moves.map(|StickyMoves::Visit| since_s)
 }
 
+/// Who is kept on new after a step down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// The buckets that the percentage has covered, and covers no more; empty where it has not gone down.
+    pub buckets: Range<u32>,
+    /// Use of new counts from here on, in seconds since 1970.
+    pub from_s: u64,
+}
+
+/// Whom the plan keeps. It is known where the plan wants that, also before any step down, since use is noted then.
+fn kept(plan: &Plan, known: &LiveState) -> Option<Kept> {
+    let reached = known.reached.filter(|_| plan.keep.is_some())?;
+    Some(Kept { buckets: known.left_behind(), from_s: u64::try_from(reached.from.as_epoch_ms() / 1_000).ok()? })
+}
+
 /// What people may choose: to go to legacy, and to new. A rollback is above who wants to be on new.
 fn choices(plan: &Plan, phase: Phase) -> [bool; 2] {
     let allows = |variant| plan.choice.is_some_and(|choice| choice.allows(variant));
@@ -71,6 +88,8 @@ pub struct CompiledRollout {
     choices: [bool; 2],
     /// Visits that began before this, in seconds since 1970, stay where they are.
     pub(super) visits_since_s: Option<u64>,
+    /// Who is kept on new after a step down, where the plan keeps who has used it.
+    pub kept: Option<Kept>,
     pub(super) robots: RobotSide,
     pub(super) seed: Seed,
     pub(super) limit: u32,
@@ -118,6 +137,7 @@ impl CompiledRollout {
             has_started: state.is_none_or(|state| state.phase != Phase::Draft),
             choices: choices(plan, known.phase),
             visits_since_s: visits_since_s(plan, known),
+            kept: kept(plan, known),
             robots: plan.robots.side,
             stage: plan.stage_index(known.stage.as_str()).unwrap_or(0),
             seed: Seed::of(plan.salt()),
@@ -141,6 +161,11 @@ impl CompiledRollout {
     pub fn may_choose(&self, variant: Variant) -> bool {
         let [out, into] = self.choices;
         if variant == Variant::New { into } else { out }
+    }
+
+    /// Whether the hash alone, at the percentage of now, puts a bucket on new.
+    pub const fn covers(&self, bucket: u32) -> bool {
+        bucket < self.limit
     }
 
     /// Whether it is at 0 %, and no group is on new.

@@ -16,6 +16,7 @@ mod configuration;
 mod deliveries;
 mod effect;
 mod flushing;
+mod keeping;
 mod reading;
 mod reports;
 mod requests;
@@ -34,6 +35,7 @@ use self::configuration::Configuration;
 pub use self::deliveries::{Deliveries, Delivery};
 pub use self::effect::{Effect, Input, LogLine};
 pub use self::flushing::{Ask, FlushRun};
+use self::keeping::Keeping;
 pub use self::reading::Read;
 pub use self::reports::{Asking, Reporting};
 pub use self::requests::{Arrival, Platform};
@@ -44,6 +46,7 @@ pub use self::tokens::{SignatureCheck, TokenCache, TokenCheck};
 use self::told::Shapes;
 pub use self::told::Told;
 use self::versions::SeenVersions;
+use tidegate_decide::compiled::Mode;
 use tidegate_model::{Instant, Name};
 use tidegate_protocol::address::Address;
 use tidegate_protocol::answer::Answer;
@@ -118,6 +121,7 @@ pub struct Isolate {
     shapes: Shapes,
     breakers: Breakers,
     versions: SeenVersions,
+    keeping: Keeping,
     clients: Clients,
     reports: Limiter,
     choices: Limiter,
@@ -146,6 +150,7 @@ impl Default for Isolate {
             shapes: Shapes::default(),
             breakers: Breakers::default(),
             versions: SeenVersions::default(),
+            keeping: Keeping::default(),
             clients: Clients::default(),
             reports: Limiter::new(limiter::REPORTS),
             choices: Limiter::new(limiter::CHOICES),
@@ -290,10 +295,13 @@ impl Isolate {
 
     /// What becomes of a request to choose a side that comes from a network address.
     pub fn choose(&mut self, choosing: &Choosing<'_>, from: &str, now_ms: f64) -> Chosen {
-        let catalogue = &self.configuration.snapshot.catalogue;
-        let plan = choosing.rollout().and_then(|key| catalogue.plan(catalogue.number_of(key.as_str())?));
+        let Snapshot { catalogue, standings, .. } = &*self.configuration.snapshot;
+        let number = choosing.rollout().and_then(|key| catalogue.number_of(key.as_str()));
+        let plan = number.and_then(|number| catalogue.plan(number));
+        let standing = number.and_then(|number| standings.get(number));
+        let is_over = standing.is_some_and(|standing| standing.mode == Mode::Completed);
         let key = self.setup.settings.choices.as_ref();
-        let mut chosen = choosing.answer(plan.map(AsRef::as_ref), key, now_ms / 1_000.0);
+        let mut chosen = choosing.answer(plan.map(AsRef::as_ref), is_over, key, now_ms / 1_000.0);
         if !chosen.signals.is_empty() && !self.choices.admit(from, now_ms) {
             chosen.signals.clear();
         }

@@ -25,12 +25,14 @@ use tidegate_protocol::exchange::{Accepted, Exchange, Outcome};
 use tidegate_protocol::facts::Facts;
 use tidegate_protocol::identity::Newcomers;
 use tidegate_protocol::jwt;
+use tidegate_protocol::kept::Copy;
 use tidegate_protocol::message::RequestText;
 use tidegate_protocol::needed::{Named, Need};
 use tidegate_protocol::page::is_blank;
 use tidegate_protocol::preview::{self, PreviewKey};
 use tidegate_protocol::robots::Robots;
 use tidegate_protocol::step::{Remark, Step, Which};
+use tidegate_protocol::used::{Owner, UsedKey};
 use tidegate_protocol::visit::{Given, Presented, VisitKey};
 
 /// At most so many requests are in flight in one isolate; workerd itself allows far fewer. One that was cancelled
@@ -123,6 +125,7 @@ pub(super) struct RequestFacts<'a, P> {
     previews: Option<&'a PreviewKey>,
     choices: Option<&'a ChoiceKey>,
     visits: Option<&'a VisitKey>,
+    used: Option<&'a UsedKey>,
     now_ms: f64,
 }
 
@@ -158,6 +161,14 @@ impl<P: Platform> Facts for RequestFacts<'_, P> {
 
     fn renewed(&self, presented: Option<&Presented>, given: &Given<'_>) -> Option<String> {
         self.visits?.renewed(presented, given, self.now_ms / 1_000.0)
+    }
+
+    fn used_since(&self, cookies: &str, owner: &Owner<'_>) -> Option<u64> {
+        self.used?.since(cookies, owner)
+    }
+
+    fn mark_used(&self, owner: &Owner<'_>) -> Option<String> {
+        Some(self.used?.mark(owner, self.now_ms / 1_000.0))
     }
 
     fn choice(&self, cookies: &str, rollout: &str, host: &str) -> Option<Variant> {
@@ -257,10 +268,11 @@ impl Isolate {
         platform: &'a P,
         now_ms: f64,
     ) -> RequestFacts<'a, P> {
-        let Settings { previews, choices, visits, .. } = &self.setup.settings;
-        let (previews, choices, visits) = (previews.as_ref(), choices.as_ref(), visits.as_ref());
+        let Settings { previews, choices, visits, used, .. } = &self.setup.settings;
+        let (previews, choices) = (previews.as_ref(), choices.as_ref());
+        let (visits, used) = (visits.as_ref(), used.as_ref());
         let (named, tokens, clients) = (&self.configuration.named, &self.tokens, &self.clients);
-        RequestFacts { request, platform, named, tokens, clients, previews, choices, visits, now_ms }
+        RequestFacts { request, platform, named, tokens, clients, previews, choices, visits, used, now_ms }
     }
 
     /// Where a request goes that no rollout takes.
@@ -307,10 +319,21 @@ impl Isolate {
         if let Some(Remark { event, subject, message }) = remark {
             self.configuration.log.warn(event, &subject, &message);
         }
+        let step = match step {
+            Step::Keep { edits } if !self.keeping.is_due(way.exchange.copied().as_deref(), now_ms) => {
+                Step::Answer { which: Which::Last, edits: Some(edits), watch_ms: 0 }
+            }
+            step => step,
+        };
         if step.is_followed() {
             self.in_flight.keep(number, way);
         }
         step
+    }
+
+    /// Lets go of a request whose file is to be kept: the copy that is to be made of it.
+    pub fn copy(&mut self, number: u32) -> Option<Copy> {
+        self.in_flight.take(number)?.exchange.copy()
     }
 
     /// Lets go of a request whose client has left. It counts as abandoned unless its own body was still being sent.

@@ -9,6 +9,7 @@ use tidegate_protocol::console::Console;
 use tidegate_protocol::feed::FeedKey;
 use tidegate_protocol::log::LogLine;
 use tidegate_protocol::preview::PreviewKey;
+use tidegate_protocol::used::UsedKey;
 use tidegate_protocol::visit::VisitKey;
 
 /// What the environment says.
@@ -29,6 +30,8 @@ pub struct Settings {
     pub choices: Option<ChoiceKey>,
     /// Signs visits; `None` likewise.
     pub visits: Option<VisitKey>,
+    /// Signs who has used new; `None` likewise.
+    pub used: Option<UsedKey>,
     /// Signs the console's sessions; `None` likewise.
     pub sessions: Option<SessionKey>,
     /// Signs the addresses of calendars; `None` likewise.
@@ -71,6 +74,7 @@ impl Settings {
             previews: PreviewKey::derive(&key),
             choices: ChoiceKey::derive(&key),
             visits: VisitKey::derive(&key),
+            used: UsedKey::derive(&key),
             sessions: SessionKey::derive(&key),
             feeds: FeedKey::derive(&key),
             access,

@@ -64,9 +64,21 @@ pub struct LiveState {
     /// The version of new that answers, where that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<Version>,
+    /// How far the percentage has come since it last was 0, where the plan keeps who has used new.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reached: Option<Reached>,
     /// The edit by hand that was adopted last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kv: Option<Adopted>,
+}
+
+/// How far a percentage has come since it last was 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Reached {
+    /// The highest percentage.
+    pub percentage: Percentage,
+    /// When it left 0. Who has used new before that was sent back with everybody.
+    pub from: Instant,
 }
 
 /// An edit by hand that the controller has made its own.
@@ -93,8 +105,27 @@ impl LiveState {
             since: Instant::from_epoch_ms(0),
             ended: false,
             version: None,
+            reached: None,
             kv: None,
         }
+    }
+
+    /// The same with how far it has come by `now`, where the plan keeps who has used new. At 0 % nobody is kept.
+    #[must_use]
+    pub fn reaching(self, plan: &Plan, now: Instant) -> Self {
+        let Self { percentage, phase, .. } = self;
+        let is_nobody = plan.keep.is_none() || percentage == Percentage::ZERO || phase == Phase::Draft;
+        let reached = (!is_nobody).then(|| {
+            let last = self.reached.unwrap_or(Reached { percentage, from: now });
+            Reached { percentage: last.percentage.max(percentage), ..last }
+        });
+        Self { reached, ..self }
+    }
+
+    /// The buckets that the percentage has covered and covers no more: from its own limit to the highest.
+    pub fn left_behind(&self) -> std::ops::Range<u32> {
+        let limit = self.percentage.limit();
+        limit..self.reached.map_or(limit, |reached| reached.percentage.limit())
     }
 
     /// Whether a rollout that comes after this one may go.
@@ -251,6 +282,7 @@ pub(super) fn fields(r: &mut Reader, f: &mut Fields<'_>) -> Option<LiveState> {
     let since = f.required(r, "since", Reader::parsed);
     let ended = f.optional(r, "ended", Reader::boolean).unwrap_or(false);
     let version = f.optional(r, "version", Reader::parsed);
+    let reached = f.optional(r, "reached", self::reached);
     let kv = f.optional(r, "kv", adopted);
     Some(LiveState {
         revision: revision?,
@@ -264,8 +296,17 @@ pub(super) fn fields(r: &mut Reader, f: &mut Fields<'_>) -> Option<LiveState> {
         since: since?,
         ended,
         version,
+        reached,
         kv,
     })
+}
+
+fn reached(r: &mut Reader, node: &Node) -> Option<Reached> {
+    let mut f = r.fields(node)?;
+    let percentage = f.required(r, "percentage", Reader::percentage);
+    let from = f.required(r, "from", Reader::parsed);
+    f.end(r);
+    Some(Reached { percentage: percentage?, from: from? })
 }
 
 fn adopted(r: &mut Reader, node: &Node) -> Option<Adopted> {
@@ -322,6 +363,10 @@ mod tests {
             since: Instant::from_epoch_ms(1_780_000_000_000),
             ended: false,
             version: "v2.1.0".parse().ok(),
+            reached: Some(Reached {
+                percentage: "50".parse().unwrap_or_default(),
+                from: Instant::from_epoch_ms(1_780_000_000_000),
+            }),
             kv: Some(Adopted { text: "2.5".into(), at: Instant::from_epoch_ms(1_780_000_000_000) }),
         }
     }
@@ -356,5 +401,28 @@ mod tests {
         );
         let wrong = written().to_json().replace("2.5,", "250,");
         assert_eq!(message(&wrong), Err("the live state is malformed: percentage: `250` is more than 100 % (a number from 0 to 100 with at most three decimals, such as 10, 2.5 or 0.001)".into()));
+    }
+
+    #[test]
+    fn how_far_it_has_come_is_forgotten_at_0() {
+        let plan = crate::plan::set::read_rollout(
+            r#"{"key":"shop","routes":["/*"],"keep":"used","upstreams":{"legacy":"https://l.example","new":"https://n.example"},"stage":[{"name":"full","percentage":100}]}"#,
+        )
+        .unwrap_or_else(|_| unreachable!());
+        let at = |live: LiveState, percentage: &str, ms| {
+            let percentage = percentage.parse().unwrap_or_default();
+            LiveState { percentage, ..live }.reaching(&plan, Instant::from_epoch_ms(ms))
+        };
+        let begun = LiveState { phase: Phase::Running, reached: None, ..written() };
+        let up = at(at(begun, "10", 1_000), "50", 2_000);
+        let reached = up.reached.map(|own| (own.percentage.to_string(), own.from.as_epoch_ms()));
+        assert_eq!(reached, Some(("50".to_owned(), 1_000)));
+        let down = at(up, "25", 3_000);
+        assert_eq!((down.left_behind(), down.reached.map(|own| own.from.as_epoch_ms())), (25_000..50_000, Some(1_000)));
+        let nobody = at(down.clone(), "0", 4_000);
+        assert_eq!((nobody.reached, nobody.left_behind()), (None, 0..0));
+        assert_eq!(at(nobody, "10", 5_000).reached.map(|own| own.from.as_epoch_ms()), Some(5_000));
+        let without = crate::plan::Plan { keep: None, ..plan.clone() };
+        assert_eq!(down.reaching(&without, Instant::from_epoch_ms(6_000)).reached, None);
     }
 }

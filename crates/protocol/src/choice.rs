@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! GET  /_tidegate/choose?rollout=KEY&side=new&to=/shop/        a link
-//! POST /_tidegate/choose    the same as a form, and `word`     why, where the plan has a signal of that name
+//! POST /_tidegate/choose    the same as a form, and `word`     why: a signal of the plan, or words for its `feedback`
 //! ```
 //! 1. It leads back to where it came from: to the path in `to`, else to the page that sent it, always on this host.
 //! 2. Nobody else chooses for the user. A link on another site is asked about first, a form of another site too; what a
@@ -14,9 +14,11 @@
 
 use std::fmt::Write as _;
 
+use serde::Serialize;
+
 use super::address::Address;
 use super::answer::Answer;
-use super::api::{Call, parameter};
+use super::api::{Call, body, parameter};
 use super::cookie;
 use super::notify::markup::escaped;
 use super::preview::{PreviewKey, destination};
@@ -118,8 +120,9 @@ impl Choosing<'_> {
         }
     }
 
-    /// Answers it under a rollout's plan; `None` where there is no such rollout.
-    pub fn answer(&self, plan: Option<&Plan>, key: Option<&ChoiceKey>, now_s: f64) -> Chosen {
+    /// Answers it under a rollout's plan; `None` where there is no such rollout. Where the rollout `is_over`, nothing is
+    /// left to choose, and what was chosen is taken away.
+    pub fn answer(&self, plan: Option<&Plan>, is_over: bool, key: Option<&ChoiceKey>, now_s: f64) -> Chosen {
         let Some((plan, choice)) = plan.and_then(|plan| Some((plan, plan.choice?))) else {
             return Answer::text(404, "There is nothing to choose here.").into();
         };
@@ -141,7 +144,7 @@ impl Choosing<'_> {
         if self.is_of_another_site() {
             return self.question(plan, side).into();
         }
-        self.take(plan, side, key, now_s)
+        self.take(plan, side.filter(|_| !is_over), key, now_s)
     }
 
     fn take(&self, plan: &Plan, side: Option<Variant>, key: &ChoiceKey, now_s: f64) -> Chosen {
@@ -164,8 +167,10 @@ impl Choosing<'_> {
         let own = if side == Some(Variant::New) { OPT_IN } else { OPT_OUT };
         let word = self.field("word").filter(|word| word != OPT_IN && word != OPT_OUT);
         let is_counted = |name: &&str| plan.signals.get(name).is_some_and(|signal| signal.kind == SignalKind::Count);
-        let named = [Some(own), word.as_deref()];
-        named.into_iter().flatten().filter(is_counted).map(|name| call(plan, name)).collect()
+        let reason = word.as_deref().filter(is_counted);
+        let note = word.as_deref().filter(|_| reason.is_none() && !plan.feedback.is_empty()).and_then(body::note);
+        let own = Some(own).filter(is_counted).map(|name| call(plan, name, note.as_deref()));
+        own.into_iter().chain(reason.map(|name| call(plan, name, None))).collect()
     }
 
     /// Asks first, on a page that only this site can send on.
@@ -191,14 +196,23 @@ impl Choosing<'_> {
     }
 }
 
-fn call(plan: &Plan, signal: &str) -> Call {
+fn call(plan: &Plan, signal: &str, note: Option<&str>) -> Call {
+    let body = SignalReport { name: signal, count: 1, note };
     Call {
         method: "POST".to_owned(),
         path: format!("rollouts/{}/signals", plan.key),
         actor: ACTOR.to_owned(),
-        body: format!("{{\"name\":\"{signal}\",\"count\":1}}"),
+        body: serde_json::to_string(&body).unwrap_or_default(),
         ..Call::default()
     }
+}
+
+#[derive(Serialize)]
+struct SignalReport<'a> {
+    name: &'a str,
+    count: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<&'a str>,
 }
 
 #[cfg(test)]
@@ -236,7 +250,7 @@ mod tests {
     }
 
     fn answer(asked: Choosing<'_>, choice: &str) -> Chosen {
-        asked.answer(Some(&plan(choice)), Some(&key()), NOW_S)
+        asked.answer(Some(&plan(choice)), false, Some(&key()), NOW_S)
     }
 
     fn header(answer: &Answer, name: &str) -> String {
@@ -288,8 +302,16 @@ mod tests {
             );
         }
         assert_eq!((status("rollout=shop&side=none", BOTH), status("rollout=shop&side=x", BOTH)), (303, 400));
-        assert_eq!(choosing("rollout=shop&side=new").answer(None, Some(&key()), NOW_S).answer.status, 404);
-        assert_eq!(choosing("rollout=shop&side=new").answer(Some(&plan(BOTH)), None, NOW_S).answer.status, 503);
+        assert_eq!(choosing("rollout=shop&side=new").answer(None, false, Some(&key()), NOW_S).answer.status, 404);
+        assert_eq!(choosing("rollout=shop&side=new").answer(Some(&plan(BOTH)), false, None, NOW_S).answer.status, 503);
+    }
+
+    #[test]
+    fn with_the_rollout_choices_end() {
+        let asked = choosing("rollout=shop&side=legacy&to=/a");
+        let Chosen { answer, signals } = asked.answer(Some(&plan(BOTH)), true, Some(&key()), NOW_S);
+        assert_eq!((answer.status, header(&answer, "location").as_str(), signals.len()), (303, "/a", 0));
+        assert!(header(&answer, "set-cookie").ends_with("Max-Age=0"), "{}", answer.headers);
     }
 
     #[test]
@@ -318,6 +340,14 @@ mod tests {
         let counted = |name: &str| format!("{path} {{\"name\":\"{name}\",\"count\":1}}");
         assert_eq!(paths(choosing(out)), [counted("opt_out"), counted("slow")]);
         assert_eq!(paths(choosing("rollout=shop&side=new&word=cpu")), [""; 0], "no such signal, and a gauge");
+        let said = "rollout=shop&side=legacy&word=It+is%0A%22slow%22+%E2%80%AE";
+        assert_eq!(paths(choosing(said)), [counted("opt_out")], "nobody wants to hear it");
+        let told = r#""choice":"both","feedback":["chat"],"channels":{"chat":{"slack":"secret:CHAT"}},"#;
+        let bodies: Vec<String> = answer(choosing(said), told).signals.into_iter().map(|call| call.body).collect();
+        assert_eq!(bodies, [r#"{"name":"opt_out","count":1,"note":"It is \"slow\""}"#]);
+        let long = format!("rollout=shop&side=legacy&word={}", "x".repeat(300));
+        let bodies: Vec<String> = answer(choosing(&long), told).signals.into_iter().map(|call| call.body).collect();
+        assert_eq!(bodies, [format!(r#"{{"name":"opt_out","count":1,"note":"{}…"}}"#, "x".repeat(200))]);
         let cookie = header(&answer(choosing(out), BOTH).answer, "set-cookie");
         let cookies = cookie.split(';').next().unwrap_or_default();
         assert_eq!(paths(Choosing { cookies, ..choosing(out) }), [""; 0], "it has chosen so before");

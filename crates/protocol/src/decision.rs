@@ -10,7 +10,8 @@ use super::address::Address;
 use super::config::Snapshot;
 use super::facts::{Facts, Known};
 use super::identity::{self, Asking, Newcomers, Subject};
-use super::visit::{self, Given, Presented};
+use super::used::{self, Owner};
+use super::visit::{self, Asked, Given, Presented};
 use tidegate_decide::assign::{Assignment, Variant, Visit, Visitor, assign};
 use tidegate_decide::compiled::GroupIndex as _;
 use tidegate_model::Name;
@@ -34,6 +35,8 @@ pub struct Decision {
     pub flagged: Vec<Assigned>,
     /// The values of `Set-Cookie` that keep the minted id.
     pub cookies: Vec<String>,
+    /// The value of `Set-Cookie` that notes the use of new, if new it is that answers.
+    pub used: Option<String>,
 }
 
 /// An assignment, and where and to whom it was given.
@@ -97,6 +100,7 @@ pub fn decide<F: Facts>(
         flags,
         flagged,
         cookies: deciding.cookies(number.zip(assignment)),
+        used: number.zip(assignment).and_then(|(number, assignment)| deciding.used_cookie(number, assignment)),
     }
 }
 
@@ -270,15 +274,36 @@ impl<'a, F: Facts, N: Newcomers> Deciding<'a, F, N> {
     /// The cookie by which a visit begins or goes on, where the plan wants it and one is due.
     fn visit_cookie(&self, number: usize, assignment: Assignment) -> Option<String> {
         let plan = self.snapshot.catalogue.plan(number).filter(|plan| plan.sticky_moves.is_some() && self.is_person)?;
-        let (destination, accept) = (self.known.header("sec-fetch-dest"), self.known.header("accept"));
         let given = Given {
             rollout: plan.key.as_str(),
             host: self.request.address.authority,
             variant: assignment.variant,
             reason: assignment.reason,
-            asked: visit::asked(destination.as_deref(), accept.as_deref()),
+            asked: self.asked(),
         };
         self.request.facts.renewed(self.visit(number).as_ref(), &given)
+    }
+
+    fn asked(&self) -> Asked {
+        let (destination, accept) = (self.known.header("sec-fetch-dest"), self.known.header("accept"));
+        visit::asked(destination.as_deref(), accept.as_deref())
+    }
+
+    /// The cookie that notes the use of new, where the plan keeps who has used it and it is not noted yet.
+    fn used_cookie(&self, number: usize, assignment: Assignment) -> Option<String> {
+        let from_s = used::counts_from(self.snapshot.standings.get(number)?, &assignment)?;
+        if !self.is_person || self.asked() != Asked::Document {
+            return None;
+        }
+        let owner = self.owner(number, assignment.bucket?)?;
+        let is_noted = self.known.used_since(&owner).is_some_and(|since_s| since_s >= from_s);
+        if is_noted { None } else { self.request.facts.mark_used(&owner) }
+    }
+
+    /// Whom a mark of use belongs to.
+    fn owner(&self, number: usize, bucket: u32) -> Option<Owner<'_>> {
+        let plan = self.snapshot.catalogue.plan(number)?;
+        Some(Owner { rollout: plan.key.as_str(), host: self.request.address.authority, bucket })
     }
 
     fn cookies(&self, assigned: Option<(usize, Assignment)>) -> Vec<String> {
@@ -331,6 +356,10 @@ impl<F: Facts, N: Newcomers> Visitor for InRollout<'_, '_, F, N> {
 
     fn visit(&self) -> Option<Visit> {
         Some(self.deciding.visit(self.number)?.visit)
+    }
+
+    fn used_since(&self, bucket: u32) -> Option<u64> {
+        self.deciding.known.used_since(&self.deciding.owner(self.number, bucket)?)
     }
 
     fn own_choice(&self) -> Option<Variant> {

@@ -4,6 +4,7 @@
 //! ```text
 //! start ─▶ Ask ─┬─▶ Answer                          the side of the assignment, or legacy for new
 //!               ├─▶ Ask legacy ─▶ Answer            rescue: new has failed
+//!               ├─▶ Recall ─▶ Answer                this side has lost the asset, and it was kept
 //!               ├─▶ Ask the other ─▶ Answer         skew: this side lacks the asset
 //!               ├─▶ Unregister                      this side lacks the service worker
 //!               ├─▶ Ask the other ─▶ Answer         preflight: this side permits nothing
@@ -13,6 +14,7 @@
 mod answering;
 mod asking;
 mod diverting;
+mod keeping;
 mod outcome;
 mod preflight;
 
@@ -59,6 +61,8 @@ pub struct Exchange {
     passage: Passage,
     news: Option<News>,
     holds: Holds,
+    /// The side whose file is to be kept, once that is clear.
+    kept: Option<Variant>,
 }
 
 /// What holds for a request on all of its way, worked out once: it is asked for some fifty times.
@@ -136,6 +140,12 @@ enum Stage {
         own: AnswerText,
         seen: Seen,
     },
+    /// What was kept of the file on one side; of the other, after that has lost it too.
+    Recall {
+        side: Variant,
+        own: AnswerText,
+        seen: Seen,
+    },
     /// Legacy, since a breaker keeps the request from new.
     Diverted,
     /// New after all, since legacy has failed or lacks the asset; its answer stands where new fails as well.
@@ -203,6 +213,7 @@ impl Exchange {
             passage: Passage::Free,
             news: None,
             holds: Holds::NOTHING,
+            kept: None,
         };
         way.holds = Holds::of(&way);
         Ok(way)
@@ -238,7 +249,8 @@ impl Exchange {
             Stage::Rescue { own, failed_ms } => self.after_rescue(outcome, own, failed_ms, instruments),
             Stage::Diverted => self.after_diverted(outcome, instruments),
             Stage::Back { own } => self.after_back(outcome, own),
-            Stage::Skew { own, seen } => (self.after_skew(outcome, &own, &seen, instruments), None),
+            Stage::Recall { side, own, seen } => (self.after_recall(side, outcome, own, seen, instruments), None),
+            Stage::Skew { own, seen } => (self.after_skew(outcome, own, seen, instruments), None),
             Stage::Preflight { first, own } => self.after_both(first, own, outcome),
             Stage::Done => (Step::Answer { which: Which::Last, edits: None, watch_ms: 0 }, None),
         }
@@ -258,8 +270,8 @@ impl Exchange {
                 self.count(&seen.replaced(200), instruments);
                 return (Step::Unregister { reason: self.reason(), script: assets::UNREGISTER }, None);
             }
-            if self.terms().is_some_and(|terms| terms.has_skew()) {
-                return (self.ask_other_side(outcome, seen), None);
+            if self.keeps(self.variant()).is_some() || self.terms().is_some_and(|terms| terms.has_skew()) {
+                return (self.missed(outcome, seen, instruments), None);
             }
         }
         self.count(&seen, instruments);
@@ -270,7 +282,10 @@ impl Exchange {
             return (self.ask_side(Variant::Legacy, limit.map_or(0, |limit| limit.ms)), Some(remark));
         }
         match outcome {
-            Ok(answer) => (self.pass_on(&answer, instruments), None),
+            Ok(answer) => {
+                let step = self.pass_on(&answer, instruments);
+                (self.keeping(step, &answer, self.variant()), None)
+            }
             Err(error) => self.no_answer(&error),
         }
     }
@@ -310,13 +325,6 @@ impl Exchange {
         }
         self.terms().is_some_and(|terms| !terms.is_failure(answer.status()))
             && !self.leads_back(answer, Variant::Legacy)
-    }
-
-    fn ask_other_side(&mut self, outcome: Outcome, seen: Seen) -> Step {
-        let Ok(own) = outcome else { return Step::Sentence { status: 502, reason: self.reason(), text: NO_ANSWER } };
-        self.stage = Stage::Skew { own, seen };
-        let limit_ms = self.terms().map_or(0, |terms| terms.skew_limit_ms());
-        self.ask_side(self.variant().other(), limit_ms)
     }
 
     /// Takes note that the client has left before any answer. It counts as abandoned unless its own body was still

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::cell::OnceCell;
 
+use super::used::{self, Owner};
 use super::visit::{self, Given, Presented};
 use super::{choice, cookie, preview};
 use tidegate_decide::assign::Variant;
@@ -32,6 +33,15 @@ pub trait Facts {
     }
     /// The cookie by which a visit begins or goes on, where one is due.
     fn renewed(&self, _told: Option<&Presented>, _given: &Given<'_>) -> Option<String> {
+        None
+    }
+    /// Since when the owner of a mark has used new, in seconds since 1970. Asked only where the cookies hold one, and the
+    /// plan wants it.
+    fn used_since(&self, _cookies: &str, _owner: &Owner<'_>) -> Option<u64> {
+        None
+    }
+    /// The cookie that marks its owner as one who has used new.
+    fn mark_used(&self, _owner: &Owner<'_>) -> Option<String> {
         None
     }
     /// The side that the browser's user has chosen on this host, where the plan allows that. Asked only where the
@@ -87,6 +97,12 @@ impl<'a, F: Facts> Known<'a, F> {
     pub fn visit(&self, rollout: &str, host: &str) -> Option<Presented> {
         let cookies = self.cookies();
         if cookies.contains(visit::COOKIE) { self.facts.visit(cookies, rollout, host) } else { None }
+    }
+
+    /// Since when the owner of a mark has used new, in seconds since 1970.
+    pub fn used_since(&self, owner: &Owner<'_>) -> Option<u64> {
+        let cookies = self.cookies();
+        if cookies.contains(used::COOKIE) { self.facts.used_since(cookies, owner) } else { None }
     }
 
     /// The side that the browser's user has chosen in a rollout.

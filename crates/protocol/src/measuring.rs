@@ -78,11 +78,24 @@ impl<'a> Measured<'a> {
         counted.filter_map(move |assigned| Some((snapshot.catalogue.plan(assigned.number)?.as_ref(), assigned)))
     }
 
+    /// Whether the subject has chosen legacy, though the hash has it on new.
+    fn has_opted_out(self, Assigned { number, assignment, .. }: &Assigned) -> bool {
+        assignment.reason == Reason::Chosen
+            && assignment.variant == Variant::Legacy
+            && self
+                .snapshot
+                .standings
+                .get(*number)
+                .zip(assignment.bucket)
+                .is_some_and(|(own, bucket)| own.covers(bucket))
+    }
+
     fn visits(self, at_ms: f64) -> impl Iterator<Item = Visit<'a>> {
         self.assigned().map(move |(plan, assigned)| Visit {
             plan,
             assigned,
             path: self.path,
+            has_opted_out: self.has_opted_out(&assigned),
             at_ms,
             client: self.decision.client,
         })

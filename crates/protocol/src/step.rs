@@ -25,6 +25,16 @@ pub enum Step {
         /// How long its body may take, where it is watched whether that ends as it should (0: it is not).
         watch_ms: u64,
     },
+    /// Pass the last answer on, and keep a copy of its file, which is asked for behind it.
+    Keep {
+        /// The changes to its headers.
+        edits: HeaderEdits,
+    },
+    /// Look up what was kept of a file that its side has lost.
+    Recall {
+        /// Under which URL it is kept.
+        key: String,
+    },
     /// Answer with a plain sentence.
     Sentence {
         /// The status.
@@ -46,7 +56,7 @@ pub enum Step {
 impl Step {
     /// Whether the request goes on: an answer is waited for, or watched.
     pub const fn is_followed(&self) -> bool {
-        matches!(self, Self::Ask { .. } | Self::Answer { watch_ms: 1.., .. })
+        matches!(self, Self::Ask { .. } | Self::Answer { watch_ms: 1.., .. } | Self::Keep { .. } | Self::Recall { .. })
     }
 
     /// The step of the request with this number, as the platform's driver reads it: its name on the first line, then
@@ -63,6 +73,9 @@ impl Step {
                 ["answer\n", &number, "\n", &watch_ms, "\n", which.as_str(), "\n", edits.as_str()].concat()
             }
             Self::Answer { which, edits: None, .. } => format!("untouched\n{}", which.as_str()),
+            // An answer like any other, but for what follows it.
+            Self::Keep { edits } => ["keep\n", &number.to_string(), "\n0\nlast\n", edits.as_str()].concat(),
+            Self::Recall { key } => format!("recall\n{number}\n{key}"),
             Self::Sentence { status, reason, text } => format!("sentence\n{status}\n{reason}\n{text}"),
             Self::Unregister { reason, script } => format!("unregister\n{reason}\n{script}"),
         }
@@ -76,6 +89,8 @@ pub enum Which {
     Last,
     /// The one before.
     Before,
+    /// What was kept.
+    Kept,
 }
 
 impl Which {
@@ -84,6 +99,7 @@ impl Which {
         match self {
             Self::Last => "last",
             Self::Before => "before",
+            Self::Kept => "kept",
         }
     }
 }
@@ -145,8 +161,11 @@ mod tests {
         let bound = Step::Ask { service, url, edits: own, timeout_ms: 0 };
         assert_eq!(bound.to_text(7), "ask\n7\n0\nNEW\nhttps://n.example/x\n=a:b:c\n-d");
         let answer = |which, edits, watch_ms| Step::Answer { which, edits, watch_ms };
-        assert_eq!(answer(Which::Last, Some(edits), 5).to_text(7), "answer\n7\n5\nlast\n=a:b:c\n-d");
+        assert_eq!(answer(Which::Last, Some(edits.clone()), 5).to_text(7), "answer\n7\n5\nlast\n=a:b:c\n-d");
         assert_eq!(answer(Which::Before, None, 0).to_text(7), "untouched\nbefore");
+        let Step::Answer { edits: Some(edits), .. } = answer(Which::Last, Some(edits), 0) else { unreachable!() };
+        assert_eq!(Step::Keep { edits }.to_text(7), "keep\n7\n0\nlast\n=a:b:c\n-d");
+        assert_eq!(Step::Recall { key: "https://k/x".to_owned() }.to_text(7), "recall\n7\nhttps://k/x");
         let sentence = Step::Sentence { status: 404, reason: "unrouted", text: "No." };
         assert_eq!(sentence.to_text(0), "sentence\n404\nunrouted\nNo.");
         let unregister = Step::Unregister { reason: "killed", script: "a\nb" };

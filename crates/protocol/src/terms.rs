@@ -2,6 +2,7 @@
 
 use tidegate_decide::assign::Variant;
 use tidegate_decide::compiled::{CompiledRollout, Mode};
+use tidegate_model::Duration;
 use tidegate_model::plan::{
     Backend, Breaker, CachePolicy, FailureKind, PathRules, Plan, Rescue, Upstreams, VersionSource,
 };
@@ -112,6 +113,11 @@ impl<'a> Terms<'a> {
             Breaker::Off => false,
         };
         is_wanted && self.has_rescue()
+    }
+
+    /// For how long files of builds that are gone are kept. What both sides share is no side's.
+    pub fn keeps_assets(&self) -> Option<Duration> {
+        self.plan.keep_assets.filter(|_| self.has_started && self.shared().is_none())
     }
 
     /// Whether the other side may give an asset that one side lacks.

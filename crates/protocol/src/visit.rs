@@ -117,7 +117,13 @@ pub struct Given<'a> {
 const fn has_side(reason: Reason) -> bool {
     matches!(
         reason,
-        Reason::Chosen | Reason::Visit | Reason::Group | Reason::Ineligible | Reason::Holdout | Reason::Bucketed
+        Reason::Chosen
+            | Reason::Visit
+            | Reason::Group
+            | Reason::Ineligible
+            | Reason::Holdout
+            | Reason::SteppedDown
+            | Reason::Bucketed
     )
 }
 

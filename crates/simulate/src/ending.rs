@@ -51,6 +51,7 @@ impl Simulation {
             at_hours: hours(at_ms),
             reason,
             subjects_exposed: toll.exposed,
+            subjects_kept: toll.kept,
             requests_on_new: toll.on_new,
             requests_failed: toll.failed,
             requests_rescued: toll.rescued,

@@ -10,6 +10,7 @@
 
 use super::chance::deviations;
 use tidegate_decide::forecast::JS_ERROR_RATE;
+use tidegate_decide::judge::adoption::OPTED_OUT;
 use tidegate_model::Name;
 use tidegate_model::condition::{Bound, Metric, Op, Term, Vital};
 use tidegate_model::measured::Quantity;
@@ -41,6 +42,9 @@ const TIMING_MS: f64 = 2_000.0;
 const ADOPTION: f64 = 0.995;
 /// The share of subjects on new who report what the plan counts reporters of.
 const REPORTERS: f64 = 0.5;
+
+/// The share of subjects on new who choose to go back.
+const OPT_OUTS: f64 = 0.005;
 
 /// The healthy figures of one rollout.
 #[derive(Clone, Debug, PartialEq)]
@@ -259,6 +263,11 @@ fn events(plan: &Plan) -> Vec<(Name, f64)> {
     for term in terms(plan) {
         match &term.metric {
             Metric::Event(name) | Metric::Reporters(name) => named(&mut names, name.clone()),
+            Metric::OptOutRate => {
+                if let Ok(out) = OPTED_OUT.parse() {
+                    named(&mut names, out);
+                }
+            }
             Metric::Adoption => {
                 if let Ok(used) = "used".parse() {
                     named(&mut names, used);
@@ -268,6 +277,9 @@ fn events(plan: &Plan) -> Vec<(Name, f64)> {
         }
     }
     let share = |name: &Name| {
+        if name.as_str() == OPTED_OUT {
+            return rate_of_opt_outs(plan);
+        }
         let wanted = range(plan, |metric| match metric {
             Metric::Event(own) if own == name => Some(1.0),
             Metric::Adoption if name.as_str() == "used" => Some(1.0),
@@ -283,6 +295,12 @@ fn events(plan: &Plan) -> Vec<(Name, f64)> {
         adopted.or(reported).unwrap_or(0.0)
     };
     names.into_iter().map(|name| (name.clone(), share(&name))).collect()
+}
+
+/// Some go back from whatever is new, and fewer where the plan wants fewer.
+fn rate_of_opt_outs(plan: &Plan) -> f64 {
+    let range = range(plan, |metric| (*metric == Metric::OptOutRate).then_some(1.0));
+    range.high.map_or(OPT_OUTS, |high| OPT_OUTS.min(high * 0.2))
 }
 
 fn signals(plan: &Plan) -> Vec<(Name, f64)> {

@@ -109,6 +109,9 @@ pub struct RunOutcome {
     pub reason: String,
     /// Different subjects who were on new at any time.
     pub subjects_exposed: u64,
+    /// Those of them who stayed on new when the percentage stepped down, by `keep = "used"`.
+    #[serde(default)]
+    pub subjects_kept: u64,
     /// Requests to new.
     pub requests_on_new: u64,
     /// Those of them whose users saw a failure.

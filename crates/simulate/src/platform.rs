@@ -155,7 +155,7 @@ impl Platform {
 
     /// A signal is reported.
     pub fn report(&mut self, key: &Name, name: &str, value: f64, now: Instant) {
-        self.handle(Input::Signal(key.clone(), Reported { name: name.to_owned(), value }), now);
+        self.handle(Input::Signal(key.clone(), Reported { name: name.to_owned(), value, note: None }), now);
     }
 
     /// The isolate sends what it has counted, and what is wrong with its configuration.

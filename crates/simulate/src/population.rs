@@ -1,13 +1,14 @@
 //! Who comes: subjects with ids of their own, assigned by the real assignment, some of whom come far
 //! more often than others.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use fixedbitset::FixedBitSet;
 use rand::Rng as _;
 
 use super::chance::{Chance, Picks, normal};
-use tidegate_decide::assign::{Reason, Visitor, assign};
+use tidegate_decide::assign::{Assignment, Reason, Visit, Visitor, assign};
 use tidegate_decide::cohort::{SAMPLE_SALT, SLICES_SALT, Seed};
 use tidegate_decide::compiled::{CompiledRollout, GroupIndex};
 /// Of the requests within a visit, one in so many is for a page.
@@ -50,6 +51,8 @@ pub struct Request {
     pub minute: u32,
     /// Picks the endpoint.
     draw: u32,
+    /// Whether it is the first of a visit.
+    pub begins_visit: bool,
     /// Whether it is a page view, whose browser reports.
     pub is_page: bool,
     /// Whether legacy may answer in new's place.
@@ -79,6 +82,26 @@ pub struct Seats {
     pub all: Vec<Assigned>,
     /// Who is on new.
     pub on_new: FixedBitSet,
+    /// Who of them has stayed there though the percentage has stepped down.
+    pub kept: u64,
+    /// Who stays where they are until their visit ends, and where they stand then.
+    staying: BTreeMap<u32, Assigned>,
+}
+
+impl Seats {
+    /// Where the subject of a request stands: in a visit that has just begun, as the percentage of now has it.
+    pub fn of(&mut self, request: &Request) -> Option<Assigned> {
+        let index = request.subject as usize;
+        let seat = self.all.get_mut(index)?;
+        if request.begins_visit
+            && !self.staying.is_empty()
+            && let Some(next) = self.staying.remove(&request.subject)
+        {
+            *seat = next;
+            self.on_new.set(index, next.is_new);
+        }
+        Some(*seat)
+    }
 }
 
 /// All subjects.
@@ -92,9 +115,11 @@ pub struct Population {
 }
 
 /// A rollout as the assignment knows it.
-pub struct Dealt {
+pub struct Dealt<'a> {
     plan: Rc<Plan>,
     standing: CompiledRollout,
+    /// Who has used new since the percentage left 0.
+    used: &'a FixedBitSet,
 }
 
 impl Population {
@@ -150,40 +175,62 @@ impl Population {
             let number = chance.next_u64();
             let (subject, draw) = (self.picks.pick((number >> 32) as u32), number as u32);
             // The place is in the upper bits.
-            let mut is_page = draw.is_multiple_of(PAGE_ONE_IN);
+            let mut begins_visit = false;
             if let Some(came_ms) = self.came_ms.get_mut(subject) {
-                is_page |= at_ms.saturating_sub(*came_ms) > VISIT_MS;
+                begins_visit = at_ms.saturating_sub(*came_ms) > VISIT_MS;
                 *came_ms = at_ms;
             }
+            let is_page = begins_visit || draw.is_multiple_of(PAGE_ONE_IN);
             let is_get = is_page || !(draw >> 8).is_multiple_of(WRITE_ONE_IN);
-            Request { subject: subject as u32, minute, draw, is_page, is_get }
+            Request { subject: subject as u32, minute, draw, begins_visit, is_page, is_get }
         }));
     }
 
-    /// Where everybody stands in each rollout.
-    pub fn seats(&self, rollouts: &[Dealt]) -> Vec<Seats> {
-        let seat = |index: usize, subject: &Subject| {
-            let Some(dealt) = rollouts.get(index) else { return Assigned::default() };
-            let assignment =
-                assign(&dealt.standing, &Coming { rollouts, index, hash: subject.hash, depth: rollouts.len() });
-            let is_compared = matches!(assignment.reason, Reason::Bucketed | Reason::Holdout);
-            Assigned { is_new: assignment.variant == Variant::New, slice: is_compared.then_some(subject.slice) }
+    /// Where everybody stands in each rollout at `now`, given where they stood before.
+    pub fn seats(&self, rollouts: &[Dealt<'_>], last: &[Seats], now: Instant) -> Vec<Seats> {
+        let before = Before { rollouts, last, came_ms: &self.came_ms, now };
+        let of = |(index, dealt): (usize, &Dealt<'_>)| {
+            let mut seats = Seats::default();
+            seats.on_new = FixedBitSet::with_capacity(self.subjects.len());
+            seats.all.reserve(self.subjects.len());
+            for (number, subject) in self.subjects.iter().enumerate() {
+                let coming = Coming {
+                    before: &before,
+                    index,
+                    number,
+                    hash: subject.hash,
+                    is_new_visit: false,
+                    depth: rollouts.len(),
+                };
+                let assignment = assign(&dealt.standing, &coming);
+                if assignment.reason == Reason::Visit {
+                    let next = assign(&dealt.standing, &Coming { is_new_visit: true, ..coming });
+                    seats.staying.insert(number as u32, subject.seat(&next));
+                }
+                let seat = subject.seat(&assignment);
+                seats.on_new.set(number, seat.is_new);
+                seats.kept += u64::from(seat.is_new && assignment.reason == Reason::SteppedDown);
+                seats.all.push(seat);
+            }
+            seats
         };
-        let of = |index: usize| {
-            let all: Vec<Assigned> = self.subjects.iter().map(|subject| seat(index, subject)).collect();
-            let mut on_new = FixedBitSet::with_capacity(all.len());
-            all.iter().enumerate().for_each(|(index, seat)| on_new.set(index, seat.is_new));
-            Seats { all, on_new }
-        };
-        (0..rollouts.len()).map(of).collect()
+        rollouts.iter().enumerate().map(of).collect()
     }
 }
 
-impl Dealt {
-    /// A rollout in this state, among those with these keys.
-    pub fn new(plan: &Rc<Plan>, record: &Record, keys: &[Name]) -> Self {
+impl Subject {
+    /// Where it stands by its assignment.
+    fn seat(&self, assignment: &Assignment) -> Assigned {
+        let is_compared = matches!(assignment.reason, Reason::Bucketed | Reason::Holdout);
+        Assigned { is_new: assignment.variant == Variant::New, slice: is_compared.then_some(self.slice) }
+    }
+}
+
+impl<'a> Dealt<'a> {
+    /// A rollout in this state, among those with these keys; `used` says who has used new since the percentage left 0.
+    pub fn new(plan: &Rc<Plan>, record: &Record, keys: &[Name], used: &'a FixedBitSet) -> Self {
         let standing = CompiledRollout::new(plan, Some(&record.live), false, record.is_waiting, &Keys(keys));
-        Self { plan: Rc::clone(plan), standing }
+        Self { plan: Rc::clone(plan), standing, used }
     }
 }
 
@@ -199,11 +246,23 @@ impl GroupIndex for Keys<'_> {
     }
 }
 
+/// What everybody has done before.
+struct Before<'a> {
+    rollouts: &'a [Dealt<'a>],
+    last: &'a [Seats],
+    came_ms: &'a [i64],
+    now: Instant,
+}
+
 /// A subject who comes to one rollout.
+#[derive(Clone, Copy)]
 struct Coming<'a> {
-    rollouts: &'a [Dealt],
+    before: &'a Before<'a>,
     index: usize,
+    number: usize,
     hash: SubjectHash,
+    /// Whether no visit that has begun before counts.
+    is_new_visit: bool,
     /// Rollouts that require each other in a circle are refused by `check`; here they end.
     depth: usize,
 }
@@ -214,7 +273,7 @@ impl Visitor for Coming<'_> {
     }
 
     fn is_in(&self, group: usize) -> Option<bool> {
-        let (name, group) = self.rollouts.get(self.index)?.plan.groups.0.get(group)?;
+        let (name, group) = self.before.rollouts.get(self.index)?.plan.groups.0.get(group)?;
         let is_unnamed = group.kv || group.matches.is_some();
         let is_member = is_unnamed && Seed::of(name.as_str()).hash(self.hash).is_multiple_of(MEMBERS_ONE_IN);
         Some(is_member || group.fingerprints.contains(self.hash))
@@ -224,8 +283,20 @@ impl Visitor for Coming<'_> {
         None
     }
 
+    fn visit(&self) -> Option<Visit> {
+        let came_ms = *self.before.came_ms.get(self.number)?;
+        let goes_on = self.before.now.as_epoch_ms().saturating_sub(came_ms) <= VISIT_MS;
+        let seat = self.before.last.get(self.index)?.all.get(self.number)?;
+        let variant = if seat.is_new { Variant::New } else { Variant::Legacy };
+        (goes_on && !self.is_new_visit).then_some(Visit { variant, begun_s: 0 })
+    }
+
+    fn used_since(&self, _: u32) -> Option<u64> {
+        self.before.rollouts.get(self.index)?.used.contains(self.number).then_some(u64::MAX)
+    }
+
     fn variant_in(&self, rollout: usize) -> Variant {
-        match (self.rollouts.get(rollout), self.depth) {
+        match (self.before.rollouts.get(rollout), self.depth) {
             (Some(dealt), 1..) => {
                 assign(&dealt.standing, &Coming { index: rollout, depth: self.depth - 1, ..*self }).variant
             }

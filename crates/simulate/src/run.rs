@@ -223,9 +223,20 @@ impl Simulation {
         }
         let keys: Vec<Name> = self.lives.iter().map(|life| life.key.clone()).collect();
         let rollouts = &self.platform.deployment().rollouts;
-        let dealt: Vec<Dealt> =
-            rollouts.iter().map(|rollout| Dealt::new(&rollout.plan, &rollout.record, &keys)).collect();
-        self.seats = self.population.seats(&dealt);
+        for (life, rollout) in self.lives.iter_mut().zip(rollouts.iter()) {
+            if rollout.record.live.reached.is_none() {
+                life.traffic.forget_use();
+            }
+        }
+        let dealt: Vec<Dealt<'_>> = rollouts
+            .iter()
+            .zip(&self.lives)
+            .map(|(rollout, life)| Dealt::new(&rollout.plan, &rollout.record, &keys, life.traffic.used()))
+            .collect();
+        self.seats = self.population.seats(&dealt, &self.seats, self.now);
+        for (life, seats) in self.lives.iter_mut().zip(&self.seats) {
+            life.traffic.toll.kept = life.traffic.toll.kept.max(seats.kept);
+        }
         self.revisions = self.lives.iter().map(|life| life.live.revision).collect();
         self.seated = Some(self.changes);
     }
@@ -259,7 +270,7 @@ impl Simulation {
     fn window(&mut self, from: Instant, length_ms: i64, flushed: &mut Vec<Counted>) {
         let count = poisson(&mut self.chance, self.settings.requests_per_hour * length_ms as f64 / 3_600_000.0);
         self.population.requests(from, length_ms, count, &mut self.chance, &mut self.requests);
-        let lived = self.lives.iter_mut().zip(&self.seats).zip(&self.revisions).zip(&self.lived);
+        let lived = self.lives.iter_mut().zip(&mut self.seats).zip(&self.revisions).zip(&self.lived);
         for ((life, seats), revision) in lived.filter(|(_, is_lived)| **is_lived).map(|(life, _)| life) {
             let window = life.traffic.count(
                 &self.requests,

@@ -39,6 +39,8 @@ pub struct Toll {
     pub rescued: u64,
     /// Subjects who were on new.
     pub exposed: u64,
+    /// Those of them who stayed there when the percentage stepped down: of several times, the most.
+    pub kept: u64,
 }
 
 /// The traffic of one rollout.
@@ -85,6 +87,8 @@ struct SeenSubjects {
     reporting: FixedBitSet,
     /// On new, ever.
     exposed: FixedBitSet,
+    /// The same since the percentage left 0.
+    used: FixedBitSet,
 }
 
 /// Whose request it is, and where it goes.
@@ -163,7 +167,8 @@ impl Traffic {
                 places: seen_at,
                 window: nobody.clone(),
                 reporting: nobody.clone(),
-                exposed: nobody,
+                exposed: nobody.clone(),
+                used: nobody,
             },
             toll: Toll::default(),
         };
@@ -241,7 +246,7 @@ impl Traffic {
         &mut self,
         requests: &[Request],
         population: &Population,
-        seats: &Seats,
+        seats: &mut Seats,
         minute: u64,
         revision: u64,
         chance: &mut Chance,
@@ -268,7 +273,7 @@ impl Traffic {
     }
 
     /// A request comes, of which nothing comes but an answer.
-    fn arrive(&mut self, request: &Request, seats: &Seats, chance: &mut Chance) {
+    fn arrive(&mut self, request: &Request, seats: &mut Seats, chance: &mut Chance) {
         let Some(who) = self.meet(request, seats) else { return };
         self.observe(Observed::Answers, &who);
         if request.is_page {
@@ -277,7 +282,7 @@ impl Traffic {
     }
 
     /// A request comes, of which something comes where the side that it goes to has as much of that as any.
-    fn perhaps(&mut self, request: &Request, population: &Population, seats: &Seats, chance: &mut Chance) {
+    fn perhaps(&mut self, request: &Request, population: &Population, seats: &mut Seats, chance: &mut Chance) {
         let Some(who) = self.meet(request, seats) else { return };
         let sampled = population.subjects.get(request.subject as usize).map_or(0, |subject| subject.sampled);
         let share = self.place(&who).map_or(0.0, |place| place.fate.share(sampled));
@@ -293,8 +298,8 @@ impl Traffic {
     }
 
     /// Counts a request and whose it is; `None` where nobody comes.
-    fn meet(&mut self, request: &Request, seats: &Seats) -> Option<Who> {
-        let Assigned { is_new, slice } = *seats.all.get(request.subject as usize)?;
+    fn meet(&mut self, request: &Request, seats: &mut Seats) -> Option<Who> {
+        let Assigned { is_new, slice } = seats.of(request)?;
         let who = Who { side: usize::from(is_new), place: request.place(self.endpoints.len() + 1), slice };
         let place = self.places.get_mut(who.side)?.get_mut(who.place)?;
         if place.fate.is_empty {

@@ -44,6 +44,7 @@ A scenario has one entry per line (--scenario FILE, or --inject for each):
   probe.login = 50% from 5h               this share of the probes of new passes
   event.failure = 12 at 3h                12 different users on new report it
   event.used = 20% from canary+1d         20 % of the users on new report it
+  opt_out_rate = 5% from canary           5 % of the users on new go back
   new down from 3h                        new does not answer; with `rescue`,
                                           legacy answers instead
   no traffic on new from 2d to 3d         or on legacy; both without `on`

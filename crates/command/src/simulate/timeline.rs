@@ -121,6 +121,9 @@ fn summary(fate: &RunOutcome, is_named: bool) -> String {
         cost.push_str(&format!(", {} rescued by legacy", Grouped(fate.requests_rescued)));
     }
     lines.push(cost);
+    if fate.subjects_kept > 0 {
+        lines.push(format!("  {} stayed on new after a step down", counted(fate.subjects_kept, "user")));
+    }
     if let Some((requests, took)) = fate.requests_until_detection.zip(fate.hours_until_detection) {
         lines.push(format!(
             "  detected {} after it began, and after {} to new",

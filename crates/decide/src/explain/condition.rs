@@ -48,6 +48,7 @@ pub fn metric(metric: &Metric) -> String {
         Metric::Subjects => "the number of users on new".to_owned(),
         Metric::Share => "the share of users on new".to_owned(),
         Metric::Adoption => "the share of all users who have used what is new".to_owned(),
+        Metric::OptOutRate => "the share of users on new who choose to go back to legacy".to_owned(),
         Metric::JsErrorRate => "the share of page views with a JavaScript error".to_owned(),
         Metric::JsErrors => "the number of JavaScript errors".to_owned(),
         Metric::Sessions => "the number of sessions on new".to_owned(),

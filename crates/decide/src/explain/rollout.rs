@@ -90,6 +90,17 @@ pub fn assignment(rollout: &CompiledRollout, stage: &str, assignment: &Assignmen
         Reason::Group => format!("the user is in a group that is on new in the stage {stage}"),
         Reason::Ineligible => "the user is not in the plan's eligible group".to_owned(),
         Reason::Holdout => "the user is in the holdout, which stays on legacy at every percentage".to_owned(),
+        Reason::SteppedDown => {
+            let bucket = assignment.bucket.map(|bucket| format!(" {} %", share(bucket))).unwrap_or_default();
+            let above = format!("bucket{bucket} is above the current {} %", share(rollout.limit));
+            if assignment.variant == Variant::New {
+                format!("{above}, but its user has used new in this browser before the step down, and keeps it")
+            } else {
+                format!(
+                    "{above}; since the step down only browsers that have used new before keep it, which their cookie says"
+                )
+            }
+        }
         Reason::Bucketed => {
             let side = if assignment.variant == Variant::New { "below" } else { "above" };
             let bucket = assignment.bucket.map(|bucket| format!(" {} %", share(bucket))).unwrap_or_default();
@@ -152,6 +163,7 @@ mod tests {
             since: tidegate_model::Instant::from_epoch_ms(0),
             ended: false,
             version: None,
+            reached: None,
             kv: None,
         }
     }
@@ -205,6 +217,15 @@ mod tests {
         let bucketed = |bucket, variant| said(&running, Reason::Bucketed, variant, Some(bucket));
         assert_eq!(bucketed(98_607, Variant::Legacy), "bucket 98.607 % is above the current 50 %");
         assert_eq!(bucketed(1_000, Variant::New), "bucket 1 % is below the current 50 %");
+        let down = |variant| said(&running, Reason::SteppedDown, variant, Some(70_000));
+        assert_eq!(
+            down(Variant::New),
+            "bucket 70 % is above the current 50 %, but its user has used new in this browser before the step down, and keeps it"
+        );
+        assert_eq!(
+            down(Variant::Legacy),
+            "bucket 70 % is above the current 50 %; since the step down only browsers that have used new before keep it, which their cookie says"
+        );
         let inactive = |live: &LiveState| said(live, Reason::Inactive, Variant::Legacy, None);
         assert_eq!(inactive(&live(Phase::Draft, false)), "the rollout has not started");
         assert_eq!(inactive(&running), "the rollout waits for another one to end");

@@ -13,6 +13,22 @@ use tidegate_model::measured::Sample;
 /// The event under which everybody stands who reports anything. Pages cannot report it themselves.
 pub const VIEW: &str = "view";
 
+/// The event under which those stand who chose to go back to legacy, though the hash has them on new. Pages cannot
+/// report it themselves.
+pub const OPTED_OUT: &str = "opted_out";
+
+/// The share of those who chose to go back to legacy, among them and those on new; and how many that is a share of.
+pub fn opted_out(subjects: &Sample, opted_out: &Sample) -> (Option<f64>, f64) {
+    let end = end(subjects).min(end(opted_out));
+    let out: Vec<u64> = hashes(opted_out, end).collect();
+    let is_out = |hash: u64| out.binary_search(&hash).is_ok();
+    let stayed = subjects.iter().filter(|seen| seen.is_new && seen.hash <= end && !is_out(seen.hash)).count();
+    let all = out.len() + stayed;
+    let share = (all > 0).then(|| out.len() as f64 / all as f64);
+    let on_new = subjects.distinct(|seen| seen.is_new);
+    (share, on_new + opted_out.distinct(|_| true))
+}
+
 /// The share of the reporters who are among the users too; `None` where nobody reports.
 pub fn share(reporters: &Sample, users: &Sample) -> Option<f64> {
     let end = end(reporters).min(end(users));
@@ -63,6 +79,23 @@ mod tests {
                 share(&sample(200_000, 1, Variant::New), &sample(200_000, nth, Variant::New)).unwrap_or_default();
             assert!((found - 1.0 / nth as f64).abs() < 0.05, "one in {nth}: {found}");
         }
+    }
+
+    #[test]
+    fn who_has_been_on_new_and_chosen_to_leave_it_has_left() {
+        let mut subjects = sample(100, 1, Variant::New);
+        let mut out = Sample::default();
+        assert_eq!(opted_out(&subjects, &out).0, Some(0.0));
+        for seen in subjects.clone().iter().take(4) {
+            let seen = Seen { is_new: false, is_compared: false, ..seen };
+            subjects.add(seen);
+            out.add(seen);
+        }
+        assert_eq!(opted_out(&subjects, &out).0, Some(0.04));
+        assert_eq!(opted_out(&sample(100, 1, Variant::Legacy), &Sample::EMPTY).0, None, "nobody could");
+        assert_eq!(opted_out(&Sample::EMPTY, &out).0, Some(1.0));
+        let many = opted_out(&sample(200_000, 1, Variant::New), &sample(200_000, 20, Variant::Legacy)).0;
+        assert!((many.unwrap_or_default() - 0.05).abs() < 0.02, "{many:?}");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::adoption::{self, VIEW};
+use super::adoption::{self, OPTED_OUT, VIEW};
 use super::term::Manner;
 use crate::past::Pasts;
 use crate::probes;
@@ -12,7 +12,7 @@ use crate::sources::{fresh_for, heartbeat_of};
 use tidegate_model::condition::metric::Source;
 use tidegate_model::condition::{Metric, Window as Over};
 use tidegate_model::figure::Missing;
-use tidegate_model::live::Phase;
+use tidegate_model::live::{LiveState, Phase};
 use tidegate_model::measured::{Measure, Sample, Sketch, Tally, Window};
 use tidegate_model::plan::Plan;
 use tidegate_model::plan::words::SignalKind;
@@ -93,8 +93,7 @@ impl MetricsView<'_> {
     /// The share of subjects that the hash assigns to new; `None` unless it deals some out to either side.
     pub fn share(&self) -> Option<f64> {
         let live = &self.record.live;
-        let share = |percentage: Percentage| f64::from(percentage.limit()) / f64::from(Percentage::FULL.limit());
-        let dealt = share(live.percentage) * (1.0 - share(self.plan.holdout));
+        let dealt = dealt(live, self.plan.holdout);
         (self.serves() && live.phase != Phase::Completed && dealt > 0.0 && dealt < 1.0).then_some(dealt)
     }
 
@@ -113,7 +112,8 @@ impl MetricsView<'_> {
     /// Whether anybody comparable is on legacy.
     pub fn has_legacy(&self) -> bool {
         let live = &self.record.live;
-        live.phase != Phase::Completed && (live.percentage < Percentage::FULL || self.plan.holdout > Percentage::ZERO)
+        let is_left = live.left_behind().end.max(live.percentage.limit()) < Percentage::FULL.limit();
+        live.phase != Phase::Completed && (is_left || self.plan.holdout > Percentage::ZERO)
     }
 
     /// Reads a metric of one side.
@@ -268,6 +268,14 @@ impl MetricsView<'_> {
     }
 }
 
+/// Of those who are compared, the share that the hash has on new: what a step down has left is compared on neither side.
+fn dealt(live: &LiveState, holdout: Percentage) -> f64 {
+    let share = |limit: u32| f64::from(limit) / f64::from(Percentage::FULL.limit());
+    let in_play = 1.0 - share(holdout.limit());
+    let left = share(live.left_behind().len() as u32);
+    share(live.percentage.limit()) * in_play / (1.0 - left * in_play)
+}
+
 /// The windows of one span, on one side.
 struct Gathered<'a> {
     windows: Vec<&'a Window>,
@@ -372,6 +380,10 @@ impl Gathered<'_> {
                     |share| Reading::of(share, reporters.distinct(|_| true)),
                 )
             }
+            Metric::OptOutRate => {
+                let (share, observations) = adoption::opted_out(&subjects(), &self.reporters(OPTED_OUT));
+                share.map_or(Reading::none(Missing::Nothing), |share| Reading::of(share, observations))
+            }
             Metric::Event(name) => Reading::ratio(
                 self.reporters(name.as_str()).distinct(|seen| seen.is_new == is_new),
                 subjects().distinct(|seen| seen.is_new == is_new),
@@ -382,6 +394,37 @@ impl Gathered<'_> {
             }
             // Read without windows, or above.
             _ => Reading::none(Missing::Nothing),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tidegate_model::plan::set::read_rollout;
+
+    #[test]
+    fn the_share_that_is_compared_leaves_out_what_a_step_down_has_left() {
+        let text = r#"{"key":"shop","routes":["/*"],"keep":"used","upstreams":{"legacy":"https://l.example","new":"https://n.example"},"stage":[{"name":"full","percentage":100}]}"#;
+        let plan = read_rollout(text).unwrap_or_else(|_| unreachable!());
+        let percent = |text: &str| text.parse::<Percentage>().unwrap_or_default();
+        let now = Instant::from_epoch_ms(0);
+        let at = |percentages: &[&str]| {
+            let draft = LiveState { phase: Phase::Running, ..LiveState::draft(&plan) };
+            let step = |live, text: &&str| LiveState { percentage: percent(text), ..live }.reaching(&plan, now);
+            percentages.iter().fold(draft, step)
+        };
+        for (percentages, holdout, share) in [
+            (&["50"][..], "0", 0.5),
+            (&["50", "10"], "0", 0.1 / 0.6),
+            (&["50", "10", "25"], "0", 0.25 / 0.75),
+            (&["50", "10", "60"], "0", 0.6),
+            (&["50", "0", "10"], "0", 0.1),
+            (&["100", "10"], "0", 1.0),
+            (&["100", "10"], "20", 0.08 / 0.28),
+        ] {
+            let found = dealt(&at(percentages), percent(holdout));
+            assert!((found - share).abs() < 1e-12, "{percentages:?} {holdout}: {found}");
         }
     }
 }

@@ -149,6 +149,31 @@ pub fn verified(
     Outgoing { channels, notification }.addressed().collect()
 }
 
+/// Somebody's words about a signal that they have reported, for those whom the plan names for it.
+pub fn feedback(
+    deployment: &Deployment,
+    key: &Name,
+    signal: &str,
+    note: &str,
+    console: Option<&str>,
+    now: Instant,
+) -> Vec<Addressed> {
+    let Some(rollout) = deployment.rollouts.get(key).filter(|own| !own.plan.feedback.is_empty()) else {
+        return Vec::new();
+    };
+    let outlook = deployment.outlook(rollout, now);
+    let words = words::Words { rollout, outlook: &outlook, console, now };
+    let what = match signal {
+        "opt_out" => format!("{key}: somebody went back to the old version and said why"),
+        "opt_in" => format!("{key}: somebody went to the new version and said why"),
+        _ => format!("{key}: somebody said something about {signal}"),
+    };
+    let why = format!("“{note}”");
+    let notification = Notification { why, ..words.message(NotificationKind::Notice, Urgency::Info, &what, None) };
+    let channels = address::resolve(&rollout.plan, &rollout.plan.feedback, Urgency::Info, now);
+    Outgoing { channels, notification }.addressed().collect()
+}
+
 /// Whether people read what goes there.
 const fn is_read(kind: ChannelKind) -> bool {
     matches!(kind, ChannelKind::Slack | ChannelKind::Teams | ChannelKind::Mail | ChannelKind::Webhook)

@@ -22,7 +22,7 @@ pub(super) fn faults(words: &Words<'_>, metrics: &RolloutMetrics, facts: &Facts)
     };
     for fault in facts.faults.iter().chain(&rollout.fault).chain(&rollout.unread).chain(&of_sources) {
         let what = format!("fault {}", fault.subject);
-        let is_shown = is_config(&fault.subject) && !words.plan().response(ProblemKind::ConfigFault).tells();
+        let is_shown = is_config(&fault.subject) && !words.plan().response(ProblemKind::ConfigFault).notifies();
         if is_shown || standing.iter().any(|own| own.what == what) {
             continue;
         }
@@ -121,11 +121,11 @@ fn responds(plan: &Plan, kind: ProblemKind) -> String {
     acts.map_or_else(String::new, |acts| format!(" The plan has Tidegate act on it: it {acts}."))
 }
 
-/// What else was found at the last look that nobody is reported otherwise.
+/// What else was found at the last look that has no message otherwise.
 pub(super) fn found(words: &Words<'_>, metrics: &RolloutMetrics) -> Vec<Standing> {
     let record = &words.rollout.record;
     let last = metrics.last.as_ref().filter(|last| last.revision >= record.begun_revision);
-    let all = last.map_or(&[][..], |last| &last.problems).iter().filter(|own| own.then.tells());
+    let all = last.map_or(&[][..], |last| &last.problems).iter().filter(|own| own.then.notifies());
     all.filter_map(|own| {
         let (what, action) = match own.kind {
             ProblemKind::LowTraffic => ("too little traffic on new", "Give it more time, or a larger percentage."),

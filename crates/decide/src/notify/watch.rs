@@ -26,16 +26,16 @@ pub(super) fn messages(words: &Words<'_>, metrics: &mut RolloutMetrics, facts: &
         outgoing.extend(evaluation.messages.iter().filter_map(|message| of_message(words, message, &memory)));
         outgoing.extend(resolved(words, &metrics.judge, &mut memory));
     }
-    let tells = |kind: ProblemKind| words.plan().response(kind).tells();
+    let notifies = |kind: ProblemKind| words.plan().response(kind).notifies();
     let mut now_so = troubles::faults(words, metrics, facts);
-    if let Some(evaluation) = evaluation.filter(|_| tells(ProblemKind::Srm)) {
+    if let Some(evaluation) = evaluation.filter(|_| notifies(ProblemKind::Srm)) {
         now_so.extend(troubles::sample_ratio(words, evaluation));
     }
     if words.rollout.record.live.phase == Phase::Running && !words.rollout.record.live.killed {
-        if tells(ProblemKind::MeasuringStopped) {
+        if notifies(ProblemKind::MeasuringStopped) {
             now_so.extend(troubles::silent_signals(words, metrics, &now_so));
         }
-        if tells(ProblemKind::NoTraffic) {
+        if notifies(ProblemKind::NoTraffic) {
             now_so.extend(troubles::no_traffic(words, metrics));
         }
     }

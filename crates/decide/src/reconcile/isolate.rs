@@ -82,4 +82,5 @@ pub fn held_at(plan: &Plan, state: &LiveState, index: usize, percentage: Percent
         ended: false,
         ..state.clone()
     }
+    .reaching(plan, now)
 }

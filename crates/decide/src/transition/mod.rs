@@ -76,8 +76,8 @@ fn moved(moving: &Moving<'_>, command: &Command, actor: &str) -> Result<Record, 
         Command::Release | Command::Wait => moving.waiting(matches!(command, Command::Wait)),
         Command::End => moving.end()?,
     };
+    next.live = LiveState { revision: record.live.revision.saturating_add(1), ..next.live }.reaching(moving.plan, now);
     let live = &mut next.live;
-    live.revision = record.live.revision.saturating_add(1);
     if let Some(text) = command.kv_text() {
         live.kv = Some(Adopted { text: text.to_owned(), at: now });
     }

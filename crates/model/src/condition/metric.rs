@@ -195,6 +195,8 @@ metrics! {
         Share = MetricSpec { head: "share", ..SUBJECTS };
         /// Subjects that reported the event `used` among all who reported anything.
         Adoption = MetricSpec { head: "adoption", is_from_browsers: true, ..SUBJECTS };
+        /// Subjects who chose to go back to legacy, among them and those on new.
+        OptOutRate = MetricSpec { head: "opt_out_rate", ..SUBJECTS };
         /// Page views with a JavaScript error.
         JsErrorRate = MetricSpec {
             head: "js_error_rate",

@@ -4,7 +4,7 @@
 //! condition = term { "and" term }
 //! term      = metric [ "@" endpoint ] op bound [ "over" window ] [ "for" duration ]
 //!             [ "min" count ] [ "min" count "subjects" ]
-//! metric    = error_rate | errors | requests | latency.pNN | rescued | subjects | share | adoption
+//! metric    = error_rate | errors | requests | latency.pNN | rescued | subjects | share | adoption | opt_out_rate
 //!           | client_error_rate | timeout_rate | status.NNN_rate | abandoned_rate | broken_rate | waited.pNN
 //!           | lcp.pNN | fcp.pNN | cls.pNN | inp.pNN | ttfb.pNN | js_error_rate | js_errors
 //!           | timing.NAME.pNN | value.NAME.mean | value.NAME.pNN | event.NAME | reporters.NAME | signal.NAME | probe.NAME | faults | percentage

@@ -82,6 +82,14 @@ words! {
     } allows "`account` or `device`"
 }
 
+words! {
+    /// Who stays on new when the percentage goes down, but not to 0.
+    Keep is "whom to keep on new" of {
+        /// Who has used new, in this browser.
+        Used = "used",
+    } allows "`used`"
+}
+
 impl Sticky {
     /// Whether this is what a plan that says nothing gets.
     pub fn is_default(&self) -> bool {

@@ -39,7 +39,7 @@ use super::{Duration, Name, Percentage};
 pub use channel::Channel;
 pub use checklist::{Due, Item};
 pub use defaults::Defaults;
-pub use identity::{Identity, RobotSide, Robots, SameSite, Sticky, Token};
+pub use identity::{Identity, Keep, RobotSide, Robots, SameSite, Sticky, Token};
 pub use in_app::{InApp, InAppKind, ShownTo};
 pub use messages::{Digest, Links, Notice, Role};
 pub use probe::{Hook, Probe};
@@ -134,9 +134,18 @@ pub struct Plan {
     /// How long a choice lasts.
     #[serde(skip_serializing_if = "is_choice_default")]
     pub choice_for: Duration,
+    /// The channels and roles that get the words with which people choose.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub feedback: Vec<Name>,
     /// Who keeps their side for a while when the percentage moves; nobody where absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sticky_moves: Option<StickyMoves>,
+    /// Who stays on new when the percentage goes down; nobody where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keep: Option<Keep>,
+    /// How long files of builds that are gone are given to open pages; not at all where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keep_assets: Option<Duration>,
     /// Groups that stay on legacy.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub exclude: Vec<Name>,

@@ -30,15 +30,15 @@ words! {
 words! {
     /// What is done about a problem, the mildest first.
     Response is "what is done about a problem" of {
-        /// It is shown, and nobody is reported.
+        /// It is shown, and nobody is notified.
         Show = "show",
-        /// People are reported.
+        /// People are notified.
         Alert = "alert",
-        /// People are reported, and no stage is left while it lasts.
+        /// People are notified, and no stage is left while it lasts.
         Hold = "hold",
-        /// People are reported, and the rollout is paused.
+        /// People are notified, and the rollout is paused.
         Pause = "pause",
-        /// People are reported, and everybody goes back to legacy.
+        /// People are notified, and everybody goes back to legacy.
         Rollback = "rollback",
     } allows "`show`, `alert`, `hold`, `pause` or `rollback`"
 }
@@ -82,12 +82,12 @@ impl ProblemKind {
 }
 
 impl Response {
-    /// Whether people are reported.
-    pub fn tells(self) -> bool {
+    /// Whether people are notified.
+    pub fn notifies(self) -> bool {
         self != Self::Show
     }
 
-    /// What it does, in the third person; nothing where it only shows or tells.
+    /// What it does, in the third person; nothing where it only shows or notifies.
     pub const fn acts(self) -> Option<&'static str> {
         match self {
             Self::Show | Self::Alert => None,

@@ -357,6 +357,7 @@ impl<'a> Rules<'a> {
                 );
                 self.unwise(steps, format!("`{}` is not measured", term.metric), help);
             }
+            requests::chosen(self, steps, term);
             probes::measured(self, steps, term, known);
             if let Some(endpoint) = &term.endpoint {
                 self.refers(steps, "endpoint", endpoint, &plan.endpoints, &known.endpoints);

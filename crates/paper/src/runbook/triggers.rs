@@ -68,9 +68,9 @@ impl Writing<'_> {
         let mut table = Table::new(&["If", "Tidegate"]);
         for kind in ProblemKind::ALL {
             let then = self.plan.response(kind);
-            let does = match (then.acts(), then.tells()) {
+            let does = match (then.acts(), then.notifies()) {
                 (Some(acts), _) => acts,
-                (None, true) => "tells people, and does nothing else",
+                (None, true) => "notifies people, and does nothing else",
                 (None, false) => "shows it, and does nothing else",
             };
             let tone = if then == Response::Rollback { Tone::Bad } else { Tone::Plain };

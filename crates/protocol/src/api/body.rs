@@ -221,6 +221,25 @@ pub struct Reported {
     pub name: String,
     /// How many events, or the level.
     pub value: f64,
+    /// Somebody's words about it, on one line, for the plan's `feedback`.
+    pub note: Option<String>,
+}
+
+/// So many characters of somebody's words are passed on.
+pub const NOTE_CHARS_MAX: usize = 200;
+
+/// Somebody's words as they are passed on: one line, nothing that does not show, and not too long; `None` for nothing.
+pub fn note(text: &str) -> Option<String> {
+    let shows = |letter: char| {
+        !letter.is_control()
+            && !matches!(letter, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    };
+    let shown: String = text.chars().map(|letter| if shows(letter) { letter } else { ' ' }).collect();
+    let words: Vec<&str> = shown.split_whitespace().collect();
+    let all = words.join(" ");
+    let note: String = all.chars().take(NOTE_CHARS_MAX).collect();
+    let is_cut = note.len() < all.len();
+    (!note.is_empty()).then(|| if is_cut { format!("{note}…") } else { note })
 }
 
 /// Reads a report of one of the plan's signals.
@@ -244,8 +263,9 @@ pub fn signal(text: &str, plan: &Plan) -> Result<Reported, Problem> {
                 f.required(r, "value", Reader::number).filter(|value| value.is_finite())
             }
         };
+        let note = f.optional(r, "note", Reader::text).and_then(|text| note(&text));
         f.end(r);
-        Some(Reported { name, value: value? })
+        Some(Reported { name, value: value?, note })
     })
 }
 

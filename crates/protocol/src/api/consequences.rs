@@ -102,7 +102,10 @@ impl Change<'_> {
             .subjects
             .map(|subjects| format!(": about {} of those seen in the last day", count(subjects as f64)))
             .unwrap_or_default();
-        [vec![format!("{} of users move from {old} to {new}{seen}.", self.moves.share)], groups].concat()
+        let kept = (new == "legacy" && !to.killed && !to.left_behind().is_empty())
+            .then(|| "Browsers that have used new keep it: the plan has keep = \"used\".".to_owned());
+        let moved = format!("{} of users move from {old} to {new}{seen}.", self.moves.share);
+        [vec![moved], kept.into_iter().collect(), groups].concat()
     }
 
     fn warnings(&self, command: &Command) -> Vec<Warning> {

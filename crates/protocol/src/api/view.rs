@@ -9,7 +9,7 @@ use std::fmt::Display;
 
 use super::consequences::silent;
 use super::moves::effective;
-use super::shapes::{self, Text};
+use super::shapes::{self, Reached, Text};
 use crate::flush::HeldList;
 use crate::reach::Reach;
 use tidegate_decide::broke;
@@ -160,6 +160,7 @@ pub fn state(live: &LiveState) -> shapes::State {
         since: live.since.into(),
         ended: live.ended,
         version: live.version.as_ref().map(ToString::to_string),
+        reached: live.reached.map(|own| Reached { percentage: own.percentage.into(), from: own.from.into() }),
         kv: live.kv.as_ref().map(|kv| shapes::Adopted { text: kv.text.clone(), at: kv.at.into() }),
     }
 }

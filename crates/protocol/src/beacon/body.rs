@@ -12,7 +12,7 @@
 use super::{Report, SCREENS_MAX, fingerprint};
 use crate::api::problem::Problem;
 use crate::exposure::ExposureKey;
-use tidegate_decide::judge::adoption::VIEW;
+use tidegate_decide::judge::adoption::{OPTED_OUT, VIEW};
 use tidegate_model::Name;
 use tidegate_model::condition::Vital;
 use tidegate_model::measured::{Measure, sketch};
@@ -163,6 +163,7 @@ fn events(node: Option<&Node>) -> Vec<Name> {
     for item in items {
         if let Value::Text(text) = &item.value
             && text != VIEW
+            && text != OPTED_OUT
             && let Ok(event) = text.parse()
             && !events.contains(&event)
             && events.len() < EVENTS_MAX
@@ -296,7 +297,7 @@ mod tests {
 
     #[test]
     fn a_page_does_not_tell_itself_who_reports() {
-        let reports = read(r#","events":["view","used"]"#);
+        let reports = read(r#","events":["view","opted_out","used"]"#);
         assert_eq!(
             reports.first().map(|report| report.events.iter().map(Name::as_str).collect::<Vec<_>>()),
             Some(vec!["used"])

@@ -1,7 +1,10 @@
 //! Makes the answer that goes to the browser out of an upstream's.
 
+use std::borrow::Cow;
+
 use super::{Exchange, Target};
 use crate::assets::{self, Asset};
+use crate::decision::Decision;
 use crate::headers::HeaderEdits;
 use crate::measuring::{self, Instruments};
 use crate::message::AnswerText;
@@ -69,25 +72,26 @@ impl Exchange {
             return Step::Answer { which, edits: None, watch_ms: 0 };
         }
         let has_rollout = matches!(self.target, Target::Rollout(_));
+        let cookies = self.cookies_for(answer, variant);
         let provenance = Provenance {
             variant: has_rollout.then_some(variant),
             reason,
             is_private: self.is_private()
-                || (!self.decision.cookies.is_empty() && self.terms().is_none_or(|terms| terms.keeps_apart())),
+                || (!cookies.is_empty() && self.terms().is_none_or(|terms| terms.keeps_apart())),
             is_varying: self.is_varying(),
             life: self.life(answer),
             is_read: self.request.is_read(),
             token,
         };
         let edits: HeaderEdits = self.with_translator(provenance.variant, |translator| {
-            respond::edits(answer, &provenance, translator, self.cookies_for(answer))
+            respond::edits(answer, &provenance, translator, &cookies)
         });
         Step::Answer { which, edits: Some(edits), watch_ms: 0 }
     }
 
     /// The cookies that go with an answer: none where shared caches may store it, and would hand one visitor's id
     /// to everybody.
-    fn cookies_for(&self, answer: &AnswerText) -> &[String] {
+    fn cookies_for(&self, answer: &AnswerText, variant: Variant) -> Cow<'_, [String]> {
         let is_public = || {
             answer.header("cache-control").is_some_and(|value| {
                 value
@@ -97,7 +101,14 @@ impl Exchange {
             })
         };
         let keeps_apart = self.terms().is_none_or(|terms| terms.keeps_apart());
-        if !keeps_apart && is_public() { &[] } else { &self.decision.cookies }
+        if !keeps_apart && is_public() {
+            return Cow::Borrowed(&[]);
+        }
+        let Decision { cookies, used, .. } = &self.decision;
+        match used.as_ref().filter(|_| variant == Variant::New && answer.status() < 400) {
+            Some(used) => Cow::Owned(cookies.iter().chain([used]).cloned().collect()),
+            None => Cow::Borrowed(cookies),
+        }
     }
 
     /// How long the browser may keep an answer.

@@ -4,10 +4,9 @@
 //! files of the side that was left, and that is nobody's error.
 
 use super::{Exchange, Outcome, Stage};
-use crate::assets::Asset;
 use crate::measuring::{Instruments, Seen};
 use crate::message::AnswerText;
-use crate::step::{NoAnswer, Step, Which};
+use crate::step::NoAnswer;
 use tidegate_decide::assign::Variant;
 use tidegate_model::plan::{FailureKind, Plan};
 
@@ -64,26 +63,6 @@ impl Exchange {
     pub(super) fn count(&self, seen: &Seen, instruments: &mut Instruments<'_>) {
         if self.is_measured() {
             self.measured().count(seen, instruments);
-        }
-    }
-
-    /// The other side's answer where it is the asset, else the own one.
-    pub(super) fn after_skew(
-        &self,
-        outcome: Outcome,
-        own: &AnswerText,
-        seen: &Seen,
-        instruments: &mut Instruments<'_>,
-    ) -> Step {
-        match outcome {
-            Ok(answer) if Asset::is_found(answer.status(), answer.content_type()) => {
-                self.count(&seen.replaced(answer.status()), instruments);
-                self.answer(&answer, Which::Last, self.variant().other(), "skew", None)
-            }
-            Ok(_) | Err(_) => {
-                self.count(seen, instruments);
-                self.answer(own, Which::Before, self.variant(), self.reason(), None)
-            }
         }
     }
 }

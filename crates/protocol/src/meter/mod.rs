@@ -26,6 +26,7 @@ use super::decision::Assigned;
 use super::flush::{Batch, Counted, REFUSALS_MAX, Refused};
 use tidegate_decide::assign::{Reason, Variant};
 use tidegate_decide::cohort::{SAMPLE_SALT, SLICES_SALT, Seed};
+use tidegate_decide::judge::adoption::OPTED_OUT;
 use tidegate_model::Name;
 use tidegate_model::measured::binned::BINS;
 use tidegate_model::measured::{Seen, sketch};
@@ -54,6 +55,8 @@ const REPORTS_MAX: usize = 500;
 pub struct Meter {
     sampled: Seed,
     sliced: Seed,
+    /// The event of those who have chosen legacy, though the hash has them on new.
+    opted_out: Option<Name>,
     rows: Vec<Row>,
     /// By number of rollout: where its latest row probably is.
     latest: Vec<usize>,
@@ -80,6 +83,7 @@ impl Default for Meter {
         Self {
             sampled: Seed::of(SAMPLE_SALT),
             sliced: Seed::of(SLICES_SALT),
+            opted_out: OPTED_OUT.parse().ok(),
             rows: Vec::new(),
             latest: Vec::new(),
             exposed: Exposed::default(),
@@ -174,6 +178,11 @@ impl Meter {
             row.counted.window.subjects.add(seen);
             if happened.is_failure() {
                 row.counted.window.failing.add(seen);
+            }
+            if visit.has_opted_out
+                && let Some(out) = self.opted_out.as_ref().and_then(|name| row.counted.window.event_mut(name))
+            {
+                out.add(seen);
             }
         }
         if let Some(subject) = subject.filter(|_| happened.is_request) {

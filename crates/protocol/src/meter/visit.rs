@@ -15,6 +15,8 @@ pub struct Visit<'a> {
     pub assigned: Assigned,
     /// The path that it asked for.
     pub path: &'a str,
+    /// Whether its subject has chosen legacy, though the hash has it on new.
+    pub has_opted_out: bool,
     /// When the answer came, or it was clear that none would.
     pub at_ms: f64,
     /// Stands in for the subject of a request without one: at most one failure of it counts in a minute.

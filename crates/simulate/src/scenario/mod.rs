@@ -7,6 +7,7 @@
 //!         | "signal."NAME "=" level span signal.db_pool = 100% from 5h   (a gauge)
 //!         | "event."NAME "=" count at    event.failure = 12 at 3h        (12 users on new)
 //!         | "event."NAME "=" share span  event.used = 20% from canary+1d
+//!         | "opt_out_rate" "=" share span  opt_out_rate = 5% from canary  (of the users on new)
 //!         | "probe."NAME "=" share span  probe.login = 50% from 5h       (the share that passes on new)
 //!         | "faults" "=" count [ span ]  configuration faults that isolates report
 //!         | side "down" [ span ]         new down from 3h

@@ -241,6 +241,9 @@ impl<'a> Parser<'_, 'a> {
         if let Some(event) = word.text.strip_prefix("event.") {
             return self.event(word, event);
         }
+        if word.text == "opt_out_rate" {
+            return self.opt_outs(word);
+        }
         let (path, endpoint) =
             word.text.split_once('@').map_or((word.text, None), |(path, endpoint)| (path, Some(endpoint)));
         let (side, figure) = match path.split_once('.') {

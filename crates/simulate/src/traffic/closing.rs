@@ -2,6 +2,7 @@
 
 use fixedbitset::FixedBitSet;
 use rand::Rng as _;
+use tidegate_decide::judge::adoption::OPTED_OUT;
 use tidegate_model::Name;
 use tidegate_model::condition::Vital;
 use tidegate_model::measured::sliced::Failed;
@@ -18,6 +19,16 @@ use crate::population::{Population, Seats};
 const SIDES: [Variant; 2] = [Variant::Legacy, Variant::New];
 
 impl Traffic {
+    /// Who has used new since the percentage left 0.
+    pub const fn used(&self) -> &FixedBitSet {
+        &self.seen.used
+    }
+
+    /// The percentage is 0: what was used before counts no more.
+    pub fn forget_use(&mut self) {
+        self.seen.used.clear();
+    }
+
     /// Puts what was counted into the window.
     pub(super) fn close(
         &mut self,
@@ -30,6 +41,7 @@ impl Traffic {
         let mut on_new = self.seen.window.clone();
         on_new.intersect_with(&seats.on_new);
         self.seen.exposed.union_with(&on_new);
+        self.seen.used.union_with(&on_new);
         self.toll.exposed = self.seen.exposed.count_ones(..) as u64;
         self.close_events(&mut window, population, seats);
         for (side, variant) in SIDES.into_iter().enumerate() {
@@ -83,8 +95,11 @@ impl Traffic {
         let mut on_new = reporting.clone();
         on_new.intersect_with(&seats.on_new);
         for (name, reporters) in &self.events {
-            let mut who = on_new.clone();
+            // Who chooses needs no script for it.
+            let is_choice = name.as_str() == OPTED_OUT;
+            let mut who = if is_choice { self.seen.window.clone() } else { on_new.clone() };
             who.intersect_with(reporters);
+            who.intersect_with(&seats.on_new);
             if let Some(own) = Some(name).filter(|_| !who.is_clear()).and_then(|name| window.event_mut(name)) {
                 *own = sample(&who, population, seats);
             }

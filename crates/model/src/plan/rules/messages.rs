@@ -47,6 +47,9 @@ pub fn check(rules: &mut Rules<'_>, known: &Known<'_>) {
             addressee(rules, addresses, &steps, &escalation.to, Use::Reached);
         }
     }
+    for (n, name) in plan.feedback.iter().enumerate() {
+        addressee(rules, addresses, &[Key("feedback"), Index(n)], name, Use::Reached);
+    }
     for (index, digest) in plan.digests.iter().enumerate() {
         for (n, name) in digest.to.iter().enumerate() {
             addressee(rules, addresses, &[Key("digest"), Index(index), Key("to"), Index(n)], name, Use::Reached);

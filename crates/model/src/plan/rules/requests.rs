@@ -3,10 +3,17 @@
 
 use std::collections::HashSet;
 
-use super::Rules;
 use super::Step::{Index, Key};
+use super::{Rules, Step};
+use crate::Duration;
+use crate::condition::{Metric, Term};
+use crate::plan::words::SignalKind;
 use crate::plan::{Backend, Breaker, FailureKind, Failures, PathRule, Plan, Rescue};
 use crate::route::{HostPattern, PathPattern, Route};
+use crate::variant::Variant;
+
+/// Longer than this no page stays open that anybody would miss a file of.
+const KEEP_ASSETS_MAX: Duration = Duration::minutes(30 * 24 * 60);
 
 /// Checks a plan.
 pub(super) fn check(rules: &mut Rules<'_>) {
@@ -38,6 +45,31 @@ pub(super) fn check(rules: &mut Rules<'_>) {
     }
     posts_of_other_sites(rules);
     choice(rules);
+    keep(rules);
+    keep_assets(rules);
+}
+
+fn keep(rules: &mut Rules<'_>) {
+    if rules.plan.keep.is_some() && rules.plan.is_flag() {
+        rules.unwise(
+            &[Key("keep")],
+            "a flag sets no cookie, so it cannot know who has used new".into(),
+            "leave it out; what users of a flag keep is the application's own".to_owned(),
+        );
+    }
+}
+
+fn keep_assets(rules: &mut Rules<'_>) {
+    let Some(life) = rules.plan.keep_assets else { return };
+    if rules.plan.is_flag() {
+        rules.unwise(&[Key("keep_assets")], "a flag routes no requests, so it has no assets".into(), None);
+    } else if life.as_ms() == 0 || life.as_ms() > KEEP_ASSETS_MAX.as_ms() {
+        rules.error(
+            &[Key("keep_assets")],
+            format!("assets are kept for more than 0s and at most {KEEP_ASSETS_MAX}, not for {life}"),
+            "as long as a page may stay open, such as `7d`".to_owned(),
+        );
+    }
 }
 
 fn choice(rules: &mut Rules<'_>) {
@@ -50,6 +82,25 @@ fn choice(rules: &mut Rules<'_>) {
             &[Key("choice_for")],
             "nothing can be chosen".into(),
             "`choice = \"out\"` lets people go back to legacy".to_owned(),
+        );
+    }
+    let is_counted = |name: &str| rules.plan.signals.get(name).is_some_and(|own| own.kind == SignalKind::Count);
+    if !rules.plan.feedback.is_empty() && !is_counted("opt_out") && !is_counted("opt_in") {
+        rules.unwise(
+            &[Key("feedback")],
+            "no words come in: they come with the signals `opt_out` and `opt_in`".into(),
+            "declare [signals.opt_out] with `kind = \"count\"`".to_owned(),
+        );
+    }
+}
+
+/// Checks a term on what people choose.
+pub(super) fn chosen(rules: &mut Rules<'_>, steps: &[Step<'_>], term: &Term) {
+    if term.metric == Metric::OptOutRate && !rules.plan.choice.is_some_and(|choice| choice.allows(Variant::Legacy)) {
+        rules.unwise(
+            steps,
+            "nobody can choose to go back to legacy, so `opt_out_rate` is not measured".into(),
+            "`choice = \"out\"` or `\"both\"` lets people do so".to_owned(),
         );
     }
 }
@@ -77,7 +128,7 @@ fn upstreams(rules: &mut Rules<'_>) {
     }
 }
 
-fn backend(rules: &mut Rules<'_>, steps: &[super::Step<'_>], backend: &Backend) {
+fn backend(rules: &mut Rules<'_>, steps: &[Step<'_>], backend: &Backend) {
     if backend.version.is_some() && !matches!(steps.last(), Some(Key("new"))) {
         rules.unwise(steps, "only new's version is looked at".into(), "leave `version` out here".to_owned());
     }
@@ -107,7 +158,7 @@ fn backend(rules: &mut Rules<'_>, steps: &[super::Step<'_>], backend: &Backend) 
 fn failures(rules: &mut Rules<'_>, failures: &Failures, path: Option<usize>) {
     if !failures.has(FailureKind::Class(5)) && !failures.0.iter().any(|kind| matches!(kind, FailureKind::Status(500..)))
     {
-        let steps: &[super::Step<'_>] = match path {
+        let steps: &[Step<'_>] = match path {
             Some(index) => &[Key("path"), Index(index), Key("failure")],
             None => &[Key("failure")],
         };

@@ -34,8 +34,8 @@ pub use outbox::{ChannelTest, ChannelTests, NotRetried, Outbox, OutboxChannel, O
 pub use problem::{Fault, Problem, RefusedPlan};
 pub use record::{Entry, Explanation, History, Message, Messages, RecordedCommand, RollbackTo};
 pub use rollout::{
-    Adopted, Blocker, Gate, Guardrail, Hold, Judgement, Next, NotNow, Published, Reach, Rollout, Rollouts, StageView,
-    State, Term,
+    Adopted, Blocker, Gate, Guardrail, Hold, Judgement, Next, NotNow, Published, Reach, Reached, Rollout, Rollouts,
+    StageView, State, Term,
 };
 pub use signals::{DeliveryTaken, DeliveryTakenBy, ProbeState, ReceiverState, SignalState};
 pub use text::{Percent, Text, Time};

@@ -168,9 +168,23 @@ shape! {
         /// The version of new that answers, where that is known.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub version: Option<String>,
+        /// How far the percentage has come since it last was 0. Present where the plan has `keep = "used"`: browsers
+        /// that have used new since, and that the percentage covers no more, stay on new.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub reached: Option<Reached>,
         /// The edit by hand in KV that was adopted last.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub kv: Option<Adopted>,
+    }
+}
+
+shape! {
+    /// How far a percentage has come since it last was 0.
+    pub struct Reached {
+        /// The highest percentage.
+        pub percentage: Percent,
+        /// When it left 0.
+        pub from: Time,
     }
 }
 

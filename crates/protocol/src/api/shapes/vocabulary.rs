@@ -102,10 +102,11 @@ vocabulary! {
     PlanChange is ["added", "changed", "unchanged", "removed"];
     /// The first rule that applied. `unidentified`: no id. `excluded`: in a group that the plan excludes.
     /// `required`: on legacy in a rollout that this one requires. `ineligible`: not in the plan's eligible group.
-    /// `holdout`: in the share that stays on legacy at every percentage.
+    /// `holdout`: in the share that stays on legacy at every percentage. `stepped_down`: in the share that a step down
+    /// has left, where browsers that have used new keep it.
     AssignmentReason is [
-        "killed", "inactive", "excluded", "required", "completed", "chosen", "visit", "group", "ineligible", "holdout", "bucketed",
-        "unidentified",
+        "killed", "inactive", "excluded", "required", "completed", "chosen", "visit", "group", "ineligible", "holdout",
+        "stepped_down", "bucketed", "unidentified",
     ];
     /// What a token allows: `viewer` to read, `operator` to read and to change, `reporter` to report its signals.
     RoleName is ["viewer", "operator", "reporter"];

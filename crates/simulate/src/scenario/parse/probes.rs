@@ -1,8 +1,11 @@
-//! Lines about probes: the share of those of new that pass.
+//! Lines about shares that no side has beside the other: of the probes of new that pass, and of the users on new who go
+//! back.
 
-use super::super::words::{Token, meant, name, number};
+use super::super::words::{Token, meant, name, number, share};
 use super::super::{What, When};
 use super::Parser;
+use tidegate_decide::judge::adoption::OPTED_OUT;
+use tidegate_model::condition::Metric;
 use tidegate_model::fault::Fault;
 
 impl<'a> Parser<'_, 'a> {
@@ -20,5 +23,18 @@ impl<'a> Parser<'_, 'a> {
             }
             _ => Err(amount.fault(format!("`{}` is no share", amount.text), "a percentage such as 50%")),
         }
+    }
+
+    pub(super) fn opt_outs(&mut self, word: &Token<'a>) -> Result<(What, When), Fault> {
+        if self.names(|metric| (*metric == Metric::OptOutRate).then_some(OPTED_OUT)).is_empty() {
+            return Err(word.fault(
+                "no condition is about `opt_out_rate`".to_owned(),
+                "a gate or a guardrail has to ask for it".to_owned(),
+            ));
+        }
+        let name = name(word, OPTED_OUT)?;
+        self.equals()?;
+        let amount = self.r.wanted("the share of the users on new", "`opt_out_rate = 5% from canary`")?;
+        Ok((What::Share(name, share(&amount)?), self.span()?))
     }
 }
