@@ -29,7 +29,7 @@ rm -rf "$STAGING"
   -O2 --skip-pass=inlining-optimizing --skip-pass=simplify-locals --low-memory-unused --reorder-functions-by-name --strip-debug \
   --enable-mutable-globals --enable-sign-ext \
   --enable-nontrapping-float-to-int --enable-bulk-memory --enable-multivalue --enable-reference-types --enable-exception-handling
-cp src/edge/{entry,http,kept,module,controller,shadow}.js "$STAGING/"
+cp src/edge/{entry,border,http,kept,module,controller,shadow}.js "$STAGING/"
 mkdir -p build/worker
 "$BIN/esbuild" "$STAGING/entry.js" --bundle --format=esm --minify --external:./index_bg.wasm '--external:cloudflare:*' \
   --log-level=warning --log-override:duplicate-object-key=silent --outfile=build/worker/index.js

@@ -15,9 +15,17 @@ export interface Env {
 /** What the wasm module exports. Times are in milliseconds since 1970; steps are texts (crates/protocol/src/step.rs). */
 export interface Gate {
   fetch(request: Request, env: object): Promise<Response>;
-  start(text: string, request: Request, env: Env, hasWaited: boolean, nowMs: number): string;
-  prepare(env: Env, text: string, request: Request, waitUntil: (promise: Promise<unknown>) => void): Promise<void>;
-  answered(number: number, answer: string, nowMs: number): string;
+  /** `undefined` for a step that `shape`, `number` and `own` tell, which hold for the last one alone. */
+  start(text: Uint8Array, request: Request, env: Env, hasWaited: boolean, nowMs: number): string | undefined;
+  number(): number;
+  shape(): number;
+  shapeText(): string;
+  own(): string;
+  neededMark(): number;
+  isNeeded(isOfRequest: boolean, name: string): number;
+  namesOthers(connection: string): boolean;
+  prepare(env: Env, text: Uint8Array, request: Request, waitUntil: (promise: Promise<unknown>) => void): Promise<void>;
+  answered(number: number, answer: Uint8Array, nowMs: number): string | undefined;
   failed(number: number, why: string, error: string, nowMs: number): string;
   left(number: number, isSent: boolean, nowMs: number): void;
   ended(number: number, isWhole: boolean, page: string | undefined, nowMs: number): void;

@@ -3,7 +3,8 @@
 // worker-build's own entry wraps each request in two Proxies, an eighth of the CPU that a bare
 // proxy takes. What it does for a module like ours is done in module.js.
 
-import { answer, discard, Late, readRequest, readResponse, send, Upload, watched } from './http.js';
+import { bytes, readEdits, shapeOf } from './border.js';
+import { answer, discard, Late, pathOf, readRequest, readResponse, send, Upload, urlOf, watched } from './http.js';
 import { keep, recall } from './kept.js';
 import { module, noteTrap } from './module.js';
 import { copied, spareBody } from './shadow.js';
@@ -13,14 +14,14 @@ export { Controller } from './controller.js';
 /** @type {ExportedHandler<Env>} */
 export default {
   async fetch(request, env, context) {
-    let text;
+    let url;
     try {
-      text = readRequest(request);
+      url = urlOf(request);
     } catch {
       return sentence(400, 'unreadable', 'The request could not be read.');
     }
     try {
-      const answer = await serve(module(), text, request, env, context);
+      const answer = await serve(module(), url, request, env, context);
       tellCounts(env, context);
       return answer;
     } catch (error) {
@@ -31,30 +32,34 @@ export default {
 };
 
 /** @import { Env, Gate } from '../../types/edge.js' */
+/** @import { Edit } from './border.js' */
 
 const KV_DUE = 1,
   CONTROLLER_DUE = 2;
 
 /**
  * @param {Gate} gate
- * @param {string} text
+ * @param {string} url
  * @param {Request} request
  * @param {Env} env
  * @param {ExecutionContext} context
  * @returns {Promise<Response>}
  */
-async function serve(gate, text, request, env, context) {
-  let step = gate.start(text, request, env, false, Date.now());
-  if (step.startsWith('own')) return gate.fetch(new Request(step.slice(4) || urlOf(text), request), env);
+async function serve(gate, url, request, env, context) {
+  let step = gate.start(bytes(readRequest(request, url, gate)), request, env, false, Date.now());
+  if (step?.startsWith('own')) return gate.fetch(new Request(step.slice(4) || url, request), env);
   if (step === 'wait') {
     const waitUntil = (promise) => context.waitUntil(promise.catch(() => {}));
-    await gate.prepare(env, text, request, waitUntil);
-    step = gate.start(text, request, env, true, Date.now());
+    // All of it: only what is read now says what is needed.
+    const text = readRequest(request, url);
+    await gate.prepare(env, bytes(text), request, waitUntil);
+    step = gate.start(bytes(text), request, env, true, Date.now());
   }
+  const first = stepOf(gate, step, pathOf(url));
   const due = gate.workDue(Date.now());
   if (due & KV_DUE) context.waitUntil(gate.refresh(env));
   if (due & CONTROLLER_DUE) context.waitUntil(gate.flush(env));
-  return follow(gate, step, request, env, context);
+  return follow(gate, first, request, env, context);
 }
 
 /**
@@ -70,9 +75,6 @@ function tellCounts(env, context) {
     noteTrap('counts', error);
   }
 }
-
-/** @param {string} text */
-const urlOf = (text) => text.split('\n', 2)[1];
 
 /**
  * The words of a step up to its last one, which may hold line feeds.
@@ -92,9 +94,58 @@ function words(step, count) {
 }
 
 /**
+ * What is to be done next: a step's kind, its text where that is none of the two that every request takes, and what is
+ * done beside it.
+ * @typedef {{ kind: string, text: string, number: number, ask?: Ask, answer?: Answer, aside?: string }} Step
+ * @typedef {{ url: string, service: string, timeoutMs: number, edits: string | Edit[] }} Ask
+ * @typedef {{ which: string, watchMs: number, edits: string | Edit[] }} Answer
+ */
+
+/**
+ * Reads a step, at once: what the module has named by numbers stands until it names the next one.
+ * @param {Gate} gate
+ * @param {string | undefined} text
+ * @param {string} path
+ * @returns {Step}
+ */
+function stepOf(gate, text, path) {
+  if (text === undefined) return shaped(gate, path);
+  const end = text.indexOf('\n');
+  const kind = text.slice(0, end);
+  if (kind === 'spare' || kind === 'copy') return { ...stepOf(gate, text.slice(end + 1), path), aside: kind };
+  if (kind === 'ask') {
+    const [, id, timeoutMs, service, url, edits] = words(text, 6);
+    return { kind, text, number: Number(id), ask: { url, service, timeoutMs: Number(timeoutMs), edits } };
+  }
+  if (kind === 'answer' || kind === 'keep') {
+    const [, id, watchMs, which, edits] = words(text, 5);
+    return { kind, text, number: Number(id), answer: { which, watchMs: Number(watchMs), edits } };
+  }
+  return { kind, text, number: 0 };
+}
+
+/**
+ * @param {Gate} gate
+ * @param {string} path
+ * @returns {Step}
+ */
+function shaped(gate, path) {
+  const shape = shapeOf(gate);
+  const { kind, edits } = shape;
+  const step = { kind, text: '', number: gate.number() };
+  if (kind === 'ask') {
+    const { base, service, timeoutMs } = shape;
+    return { ...step, ask: { url: base + path, service, timeoutMs, edits } };
+  }
+  const { which, watchMs, hasOwn } = shape;
+  const own = hasOwn ? readEdits(gate.own().split('\n')) : [];
+  return { ...step, answer: { which, watchMs, edits: hasOwn ? [...edits, ...own] : edits } };
+}
+
+/**
  * Does one step after the other; the last one makes the response.
  * @param {Gate} gate
- * @param {string} step
+ * @param {Step} step
  * @param {Request} request
  * @param {Env} env
  * @param {ExecutionContext} context
@@ -115,70 +166,66 @@ async function follow(gate, step, request, env, context) {
     isOpen = false;
   });
   for (;;) {
-    const kind = step.slice(0, step.indexOf('\n'));
-    switch (kind) {
+    const { text } = step;
+    if (step.aside === 'spare') spare = spareBody(request);
+    isCopied ||= step.aside === 'copy';
+    switch (step.kind) {
       case 'ask': {
-        const [, id, timeoutMs, service, url, edits] = words(step, 6);
-        number = Number(id);
+        const { url, service, timeoutMs, edits } = /** @type {Ask} */ (step.ask);
+        number = step.number;
         before = last;
         let error;
         try {
-          last = await send(upload.to(url, request, edits), service && bound(env, service), Number(timeoutMs), upload);
+          last = await send(upload.to(url, request, edits), service && bound(env, service), timeoutMs, upload);
         } catch (caught) {
           last = undefined;
           error = caught;
         }
         if (!isOpen) return last ?? sentence(499, 'left', 'The client has left.');
-        step = last
-          ? gate.answered(number, readResponse(last, request.url), Date.now())
+        const next = last
+          ? gate.answered(number, bytes(readResponse(last, request.url, gate)), Date.now())
           : gate.failed(number, reasonOf(error, upload), error?.message ?? String(error), Date.now());
+        step = stepOf(gate, next, '');
         break;
       }
       case 'recall': {
-        const [, id, key] = words(step, 3);
+        const [, id, key] = words(text, 3);
         number = Number(id);
         kept = await recall(key, env);
         if (!isOpen) return kept ?? sentence(499, 'left', 'The client has left.');
-        step = kept
-          ? gate.answered(number, readResponse(kept, request.url), Date.now())
+        const next = kept
+          ? gate.answered(number, bytes(readResponse(kept, request.url, gate)), Date.now())
           : gate.failed(number, 'absent', 'nothing was kept', Date.now());
+        step = stepOf(gate, next, '');
         break;
       }
       case 'keep':
       case 'answer': {
         isOpen = false;
-        const [, id, watchMs, which, edits] = words(step, 5);
-        if (kind === 'keep') context.waitUntil(keep(gate, Number(id), env));
+        const { which, watchMs, edits } = /** @type {Answer} */ (step.answer);
+        if (step.kind === 'keep') context.waitUntil(keep(gate, step.number, env));
         // The module names an answer that has come.
         let taken = /** @type {Response} */ (chosen(which, last, before, kept));
-        if (isCopied) taken = copied(gate, taken, Number(id), request, spare, env, context);
-        return edited(gate, taken, edits, Number(id), Number(watchMs), context);
+        if (isCopied) taken = copied(gate, taken, step.number, request, spare, env, context);
+        return edited(gate, taken, edits, step.number, watchMs, context);
       }
-      case 'spare':
-        spare = spareBody(request);
-        step = step.slice(kind.length + 1);
-        break;
-      case 'copy':
-        isCopied = true;
-        step = step.slice(kind.length + 1);
-        break;
       case 'untouched':
         isOpen = false;
         return (
-          chosen(words(step, 2)[1], last, before, kept) ??
+          chosen(words(text, 2)[1], last, before, kept) ??
           sentence(502, 'no_config', 'The site did not answer. Please try again.')
         );
       case 'unregister': {
         isOpen = false;
         discardAll(last, before);
-        const [, reason, script] = words(step, 3);
+        const [, reason, script] = words(text, 3);
         return unregistering(reason, script, request.method);
       }
       default: {
         isOpen = false;
         discardAll(last, before);
-        const [, status, reason, text] = words(step, 4);
-        return sentence(Number(status), reason, text);
+        const [, status, reason, said] = words(text, 4);
+        return sentence(Number(status), reason, said);
       }
     }
   }
@@ -240,7 +287,7 @@ function chosen(which, last, before, kept) {
  * beside its reader, to see that it ends as it should and what is in it.
  * @param {Gate} gate
  * @param {Response} response
- * @param {string} edits
+ * @param {string | Edit[]} edits
  * @param {number} number
  * @param {number} watchMs
  * @param {ExecutionContext} context
@@ -259,7 +306,7 @@ function edited(gate, response, edits, number, watchMs, context) {
 
 /**
  * @param {Response} response
- * @param {string} edits
+ * @param {string | Edit[]} edits
  * @param {ReadableStream | null} body
  */
 function marked(response, edits, body) {

@@ -1,18 +1,19 @@
 // Requests and answers as one text each, and the changes that are asked for applied to them.
 // Nothing here decides anything.
 
+import { change, lines, neededLines, readEdits } from './border.js';
+
+/** @import { Gate } from '../../types/edge.js' */
+/** @import { Edit } from './border.js' */
+
 /**
- * Applies changes to headers: lines of `-name`, `=name:value` or `+name:value`.
+ * Applies changes to headers: lines of `-name`, `=name:value` or `+name:value`, or what was read of them.
  * @param {Headers} headers
- * @param {string} edits
+ * @param {string | Edit[]} edits
+ * @param {Headers} [asked] the headers of the client's request
  */
-export function apply(headers, edits) {
-  for (const edit of edits.split('\n')) {
-    const colon = edit.indexOf(':');
-    if (edit[0] === '=') headers.set(edit.slice(1, colon), edit.slice(colon + 1));
-    else if (edit[0] === '-') headers.delete(edit.slice(1));
-    else if (edit[0] === '+') headers.append(edit.slice(1, colon), edit.slice(colon + 1));
-  }
+export function apply(headers, edits, asked) {
+  change(headers, typeof edits === 'string' ? readEdits(edits.split('\n')) : edits, asked);
 }
 
 // The runtime hands the URL over as it was sent, but normalises it when it fetches. Routing by one
@@ -21,25 +22,31 @@ const PLAIN_URL = /^https?:\/\/[a-z0-9.-]+(?::\d+)?\/[\w\-~!$&()*+,;=:@%?./]*$/;
 const ODD_URL = /\/\.|%2e|:443\/|:80\//i;
 
 /**
- * Method, URL and headers as one text: a line each, header lines as `name:value`.
+ * A request's URL, normalised.
  * @param {Request} request
  */
-export function readRequest(request) {
-  let { url } = request;
-  if (!PLAIN_URL.test(url) || ODD_URL.test(url)) url = new URL(url).href;
-  return `${request.method}\n${url}${lines(request.headers)}`;
+export function urlOf({ url }) {
+  return !PLAIN_URL.test(url) || ODD_URL.test(url) ? new URL(url).href : url;
 }
 
 /**
- * Header lines, each after a line feed. `forEach` makes no pair and no iterator of each.
- * @param {Headers} headers
+ * Path and query of a normalised URL.
+ * @param {string} url
  */
-function lines(headers) {
-  let text = '';
-  headers.forEach((value, name) => {
-    text += `\n${name}:${value}`;
-  });
-  return text;
+export function pathOf(url) {
+  const hash = url.indexOf('#');
+  return url.slice(url.indexOf('/', url.indexOf('://') + 3), hash < 0 ? undefined : hash);
+}
+
+/**
+ * Method, URL and headers as one text: a line each, header lines as `name:value`. With a module, those alone that it
+ * needs.
+ * @param {Request} request
+ * @param {string} url
+ * @param {Gate} [gate]
+ */
+export function readRequest({ method, headers }, url, gate) {
+  return `${method}\n${url}${gate ? neededLines(gate, headers, true) : lines(headers)}`;
 }
 
 /** No headers came in time. */
@@ -71,11 +78,11 @@ export class Upload {
    * The request for another URL with edited headers.
    * @param {string} url
    * @param {Request} request
-   * @param {string} edits
+   * @param {string | Edit[]} edits
    */
   to(url, request, edits) {
     const upstream = this.#hasBody(request) ? this.#withBody(url, request) : new Request(url, request);
-    apply(upstream.headers, edits);
+    apply(upstream.headers, edits, request.headers);
     return upstream;
   }
 
@@ -177,20 +184,23 @@ function inTime(answered, timeoutMs, uploaded) {
 }
 
 /**
- * What the rules need of an answer to a public URL, a line each: its status, where it redirects to, its headers.
+ * An answer to a public URL, a line each: its status, where it redirects to, its headers. With a module, those alone
+ * that it needs.
  * @param {Response} response
  * @param {string} url
+ * @param {Gate} [gate]
  */
-export function readResponse(response, url) {
+export function readResponse(response, url, gate) {
   const { status, headers } = response;
   const location = status >= 301 && status <= 308 ? headers.get('location') : null;
-  return `${status}\n${location === null ? '' : (URL.parse(location, url)?.href ?? '')}${lines(headers)}`;
+  const target = location === null ? '' : (URL.parse(location, url)?.href ?? '');
+  return `${status}\n${target}${gate ? neededLines(gate, headers, false) : lines(headers)}`;
 }
 
 /**
  * The answer with edited headers and, where it is watched, one half of its body; the bytes stay as they are.
  * @param {Response} response
- * @param {string} edits
+ * @param {string | Edit[]} edits
  * @param {ReadableStream | null} [body]
  */
 export function answer(response, edits, body = response.body) {

@@ -1,5 +1,6 @@
 // The wasm module, and its life after a trap: a panic aborts the instance, and whoever needs it next
 // starts a new one.
+import { forget } from './border.js';
 import * as gate from './index.js';
 
 let isBroken = false;
@@ -11,6 +12,7 @@ let isBroken = false;
 export function module() {
   if (isBroken) {
     gate.__wbg_reset_state();
+    forget();
     isBroken = false;
   }
   return gate;

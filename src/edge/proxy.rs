@@ -2,16 +2,21 @@
 //!
 //! Futures of Rust in JavaScript cost a closure and a finalizer for each await, as much as the rest
 //! of the proxy together. So JavaScript does the awaiting, and between two awaits asks here what
-//! to do; the answers are texts, whose first line names the step.
+//! to do; the answers are texts, whose first line names the step, or the numbers of steps that it knows.
+//!
+//! What comes in comes as bytes: a text would be copied letter by letter in JavaScript.
+
+use std::cell::RefCell;
 
 use wasm_bindgen::prelude::*;
 use web_sys::Request;
 use worker::Env;
 
 use super::{clock, glue, isolate, mint};
-use tidegate_isolate::{Input, Platform};
+use tidegate_isolate::{Input, Platform, Told};
 use tidegate_protocol::kept;
 use tidegate_protocol::message::{AnswerText, RequestText};
+use tidegate_protocol::needed::{self, Named};
 use tidegate_protocol::shadow::{Body, Finished};
 use tidegate_protocol::step::NoAnswer;
 
@@ -37,18 +42,90 @@ impl Platform for Asked<'_> {
     }
 }
 
-/// Begins a request at a time.
-#[wasm_bindgen]
-pub fn start(text: String, request: &Request, env: &Env, has_waited: bool, now_ms: f64) -> String {
-    isolate::prepare(env);
-    let text = RequestText::new(text);
-    isolate::act(|isolate| isolate.arrive(text, &Asked { request, env }, has_waited, now_ms)).to_text()
+/// What was told last of a step with a shape.
+#[derive(Default)]
+struct Last {
+    number: u32,
+    shape: u32,
+    own: String,
 }
 
-/// Waits for what a request needs and lacks: its configuration, and the proof of its tokens.
+thread_local! {
+    static LAST: RefCell<Last> = RefCell::default();
+}
+
+/// The step as text, or `None` for the one that is told by [`shape`], [`number`] and [`own`].
+fn tell(told: Told) -> Option<String> {
+    match told {
+        Told::Text(text) => Some(text),
+        Told::Shape { number, shape, own } => {
+            LAST.set(Last { number, shape, own });
+            None
+        }
+    }
+}
+
+/// The number of the request that was told of last.
 #[wasm_bindgen]
-pub async fn prepare(env: Env, text: String, request: Request, wait_until: js_sys::Function) {
-    let text = RequestText::new(text);
+pub fn number() -> u32 {
+    LAST.with_borrow(|last| last.number)
+}
+
+/// The number of the shape that was told last.
+#[wasm_bindgen]
+pub fn shape() -> u32 {
+    LAST.with_borrow(|last| last.shape)
+}
+
+/// The shape that was told last.
+#[wasm_bindgen(js_name = shapeText)]
+pub fn shape_text() -> String {
+    let number = shape();
+    isolate::with(|isolate| isolate.shape(number)).map_or_else(String::new, |text| text.to_string())
+}
+
+/// The edits beyond those of the shape that was told last.
+#[wasm_bindgen]
+pub fn own() -> String {
+    LAST.with_borrow_mut(|last| std::mem::take(&mut last.own))
+}
+
+/// Another number whenever more headers are needed than before.
+#[wasm_bindgen(js_name = neededMark)]
+pub fn needed_mark() -> u32 {
+    isolate::with(|isolate| isolate.named().mark())
+}
+
+/// Whether a header of requests, or of answers, is needed: 0 for no, 1 for yes, 2 for all of them with it.
+#[wasm_bindgen(js_name = isNeeded)]
+pub fn is_needed(is_of_request: bool, name: &str) -> u32 {
+    let need = |named: &Named| if is_of_request { named.of_request(name) } else { named.of_answer(name) };
+    isolate::with(|isolate| need(isolate.named())).number()
+}
+
+/// Whether a `Connection` header names others, so that all headers are needed.
+#[wasm_bindgen(js_name = namesOthers)]
+pub fn names_others(connection: &str) -> bool {
+    needed::names_others(connection)
+}
+
+fn text_of(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
+
+/// Begins a request at a time.
+#[wasm_bindgen]
+pub fn start(text: Vec<u8>, request: &Request, env: &Env, has_waited: bool, now_ms: f64) -> Option<String> {
+    isolate::prepare(env);
+    let text = RequestText::new(text_of(text));
+    tell(isolate::act(|isolate| isolate.arrive_told(text, &Asked { request, env }, has_waited, now_ms)))
+}
+
+/// Waits for what a request needs and lacks: its configuration, and the proof of its tokens. `text` has all of its
+/// headers: only what is read now says which are needed.
+#[wasm_bindgen]
+pub async fn prepare(env: Env, text: Vec<u8>, request: Request, wait_until: js_sys::Function) {
+    let text = RequestText::new(text_of(text));
     isolate::prepare_request(&env, text.url(), &wait_until).await;
     let asked = Asked { request: &request, env: &env };
     for (token, text) in isolate::act(|isolate| isolate.pending(&text, &asked, clock::now_ms())) {
@@ -58,8 +135,8 @@ pub async fn prepare(env: Env, text: String, request: Request, wait_until: js_sy
 
 /// Goes on with a request whose upstream has answered.
 #[wasm_bindgen]
-pub fn answered(number: u32, answer: String, now_ms: f64) -> String {
-    isolate::act(|isolate| isolate.go_on(number, Ok(AnswerText::new(answer)), now_ms)).to_text(number)
+pub fn answered(number: u32, answer: Vec<u8>, now_ms: f64) -> Option<String> {
+    tell(isolate::act(|isolate| isolate.go_on_told(number, AnswerText::new(text_of(answer)), now_ms)))
 }
 
 /// Goes on with a request whose upstream has not answered.

@@ -24,6 +24,7 @@ mod schedule;
 mod settings;
 mod shadows;
 mod tokens;
+mod told;
 mod versions;
 
 use std::rc::Rc;
@@ -44,6 +45,8 @@ use self::schedule::FlushSchedule;
 pub use self::settings::Settings;
 use self::shadows::Shadows;
 pub use self::tokens::{SignatureCheck, TokenCache, TokenCheck};
+use self::told::Shapes;
+pub use self::told::Told;
 use self::versions::SeenVersions;
 use tidegate_decide::compiled::Mode;
 use tidegate_model::subject::fnv1a64;
@@ -61,6 +64,7 @@ use tidegate_protocol::flush::PageMessages;
 use tidegate_protocol::limiter::{self, Limiter};
 use tidegate_protocol::measuring::Instruments;
 use tidegate_protocol::meter::Meter;
+use tidegate_protocol::needed::Named;
 use tidegate_protocol::relays::{Layout, Place};
 
 /// The longest that a request waits for its configuration, in milliseconds.
@@ -117,6 +121,7 @@ pub struct Isolate {
     meter: Meter,
     tokens: TokenCache,
     in_flight: InFlight,
+    shapes: Shapes,
     breakers: Breakers,
     versions: SeenVersions,
     keeping: Keeping,
@@ -146,6 +151,7 @@ impl Default for Isolate {
             meter: Meter::default(),
             tokens: TokenCache::default(),
             in_flight: InFlight::default(),
+            shapes: Shapes::default(),
             breakers: Breakers::default(),
             versions: SeenVersions::default(),
             keeping: Keeping::default(),
@@ -275,6 +281,11 @@ impl Isolate {
     /// Whether anything was counted that is still to be sent.
     pub fn has_counts(&self) -> bool {
         self.meter.has_counts()
+    }
+
+    /// The headers that plans name.
+    pub const fn named(&self) -> &Named {
+        &self.configuration.named
     }
 
     /// All of its instruments, at a time.

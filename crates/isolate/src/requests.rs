@@ -27,6 +27,7 @@ use tidegate_protocol::identity::Newcomers;
 use tidegate_protocol::jwt;
 use tidegate_protocol::kept::Copy;
 use tidegate_protocol::message::RequestText;
+use tidegate_protocol::needed::{Named, Need};
 use tidegate_protocol::page::is_blank;
 use tidegate_protocol::preview::{self, PreviewKey};
 use tidegate_protocol::robots::Robots;
@@ -121,6 +122,7 @@ pub(super) struct Clients {
 pub(super) struct RequestFacts<'a, P> {
     request: &'a RequestText,
     platform: &'a P,
+    named: &'a Named,
     tokens: &'a TokenCache,
     clients: &'a Clients,
     previews: Option<&'a PreviewKey>,
@@ -132,7 +134,8 @@ pub(super) struct RequestFacts<'a, P> {
 
 impl<P: Platform> Facts for RequestFacts<'_, P> {
     fn header(&self, name: &str) -> Option<Cow<'_, str>> {
-        self.request.header(name).map(Cow::Borrowed)
+        debug_assert!(self.named.of_request(name) != Need::None, "{name} may have been left out");
+        self.request.named(name).map(Cow::Borrowed)
     }
 
     fn country(&self) -> Option<Cow<'_, str>> {
@@ -277,8 +280,8 @@ impl Isolate {
         let Settings { previews, choices, visits, used, .. } = &self.setup.settings;
         let (previews, choices) = (previews.as_ref(), choices.as_ref());
         let (visits, used) = (visits.as_ref(), used.as_ref());
-        let (tokens, clients) = (&self.tokens, &self.clients);
-        RequestFacts { request, platform, tokens, clients, previews, choices, visits, used, now_ms }
+        let (named, tokens, clients) = (&self.configuration.named, &self.tokens, &self.clients);
+        RequestFacts { request, platform, named, tokens, clients, previews, choices, visits, used, now_ms }
     }
 
     /// Where a request goes that no rollout takes.

@@ -78,6 +78,11 @@ fn is_claim(name: &str) -> bool {
         || CLAIMS.contains(&name)
 }
 
+/// Whether a request's header is changed or taken away for its name's sake.
+pub fn is_edited(name: &str) -> bool {
+    name.contains('_') || is_claim(name) || CLIENT_ADDRESS.contains(&name) || HOP_BY_HOP.contains(&name)
+}
+
 /// Whether a request keeps a header that ends at this hop: the runtime sends a body only as it is framed.
 fn is_kept(name: &str, is_upgrade: bool) -> bool {
     name == "transfer-encoding" || (is_upgrade && matches!(name, "upgrade" | "connection"))

@@ -3,6 +3,8 @@
 use std::ops::Range;
 
 use super::address::Address;
+use super::headers::HOP_BY_HOP;
+use super::needed::{OF_ANSWERS, OF_REQUESTS};
 
 /// A request: its method, its URL, then its headers as `name:value`, a line each.
 #[derive(Debug)]
@@ -93,8 +95,14 @@ impl RequestText {
         self.headers.all(&self.text)
     }
 
-    /// The value of a header, its name in lower case.
+    /// The value of a header that is always there if it was sent: one of [`OF_REQUESTS`], or one that ends at this hop.
     pub fn header(&self, name: &str) -> Option<&str> {
+        debug_assert!(OF_REQUESTS.contains(&name) || HOP_BY_HOP.contains(&name), "{name} may have been left out");
+        self.named(name)
+    }
+
+    /// The value of a header that a plan names, its name in lower case.
+    pub fn named(&self, name: &str) -> Option<&str> {
         self.headers.values(&self.text, name).next()
     }
 
@@ -174,8 +182,15 @@ impl AnswerText {
         Some(self.part(&self.target)).filter(|target| !target.is_empty())
     }
 
-    /// The first value of a header, its name in lower case.
+    /// The first value of a header that is always there if it was sent: one of [`OF_ANSWERS`], or one that ends at
+    /// this hop.
     pub fn header(&self, name: &str) -> Option<&str> {
+        debug_assert!(OF_ANSWERS.contains(&name) || HOP_BY_HOP.contains(&name), "{name} may have been left out");
+        self.named(name)
+    }
+
+    /// The first value of a header that a plan names, its name in lower case.
+    pub fn named(&self, name: &str) -> Option<&str> {
         self.headers.values(&self.text, name).next()
     }
 
@@ -268,7 +283,7 @@ mod tests {
     fn headers_are_reported_apart_whose_marks_are_the_same() {
         let request = RequestText::new("GET\nhttps://a/\nx-aa-z:1\nx-ab-z:2\nx-aa-z:3\nab:4\n:5\nabc:".into());
         assert_eq!(mark("x-aa-z"), mark("x-ba-z"), "the same mark");
-        let of = |name| request.header(name);
+        let of = |name| request.named(name);
         assert_eq!((of("x-aa-z"), of("x-ab-z"), of("x-ba-z")), (Some("1"), Some("2"), None));
         assert_eq!((of("ab"), of(""), of("abc"), of("ac"), of("b")), (Some("4"), Some("5"), Some(""), None, None));
         assert_eq!(request.names().collect::<Vec<_>>(), ["x-aa-z", "x-ab-z", "x-aa-z", "ab", "", "abc"]);

@@ -56,7 +56,9 @@ pub fn edits(
 ) -> HeaderEdits {
     let mut edits = HeaderEdits::default();
     // The runtime takes away what belongs to its own connections, but not what these name.
-    edits.remove("proxy-connection");
+    if answer.header("proxy-connection").is_some() {
+        edits.remove("proxy-connection");
+    }
     for name in answer
         .header("connection")
         .into_iter()
@@ -271,8 +273,7 @@ mod tests {
             token: None,
         };
         let edits = edits(&AnswerText::new(answer.to_owned()), &provenance, &translator, &["id=1".to_owned()]);
-        let expected =
-            ["-proxy-connection", expected, "=tidegate-variant:new", "=tidegate-reason:bucketed", "+set-cookie:id=1"];
+        let expected = [expected, "=tidegate-variant:new", "=tidegate-reason:bucketed", "+set-cookie:id=1"];
         assert_eq!(
             edits.as_str(),
             expected.into_iter().filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n"),

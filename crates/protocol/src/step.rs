@@ -121,7 +121,8 @@ pub enum Which {
 }
 
 impl Which {
-    const fn as_str(self) -> &'static str {
+    /// As the driver reads it.
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Last => "last",
             Self::Before => "before",

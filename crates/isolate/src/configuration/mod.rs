@@ -20,6 +20,7 @@ use tidegate_model::live::{LiveState, LiveText};
 use tidegate_model::plan::Plan;
 use tidegate_model::{Instant, Percentage};
 use tidegate_protocol::config::{Catalogue, Snapshot, States};
+use tidegate_protocol::needed::Named;
 
 /// KV that could not be read is tried again after this long, in milliseconds.
 const RETRY_MS: f64 = 5_000.0;
@@ -45,6 +46,8 @@ pub struct Configuration {
     pub copied_at_ms: Option<f64>,
     /// When the controller last answered.
     pub answered_at_ms: Option<f64>,
+    /// The headers that the plans in use have named, these and those before.
+    pub named: Named,
     /// What is still to be logged.
     pub log: Log,
     states: States,
@@ -278,6 +281,7 @@ impl Configuration {
     fn rebuild(&mut self, catalogue: Rc<Catalogue>) {
         if !Rc::ptr_eq(&catalogue, &self.snapshot.catalogue) {
             self.ready.clear();
+            self.named.learn(&catalogue);
         }
         let lists = catalogue.lists.iter().map(|name| self.list(name).cloned()).collect();
         self.snapshot = Rc::new(Snapshot::new(catalogue, &self.states, lists));

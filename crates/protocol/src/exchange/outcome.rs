@@ -29,7 +29,7 @@ impl Exchange {
     /// What an answer of new says of its version, where the plan names a header for it.
     pub fn version<'a>(&'a self, answer: &'a AnswerText) -> Option<(&'a Plan, &'a str)> {
         let terms = self.terms().filter(|_| matches!(self.stage, Stage::First) && self.variant() == Variant::New)?;
-        Some((terms.plan, answer.header(terms.new_version()?.header()?)?))
+        Some((terms.plan, answer.named(terms.new_version()?.header()?)?))
     }
 
     /// Whether headers came after the time that the plan gives, on whichever side. How long an upload takes is
