@@ -399,7 +399,7 @@ mod tests {
         refuses("id,country\n", &["contry"], "no column is called `contry` (known: id, country)");
         refuses("id,plan,Plan\n", &["plan"], "two columns are called `plan`");
         refuses("who,plan\n", &["plan"], "which column holds the ids? --id COLUMN says so (known: who, plan)");
-        let users = read(b"who,plan\nana,pro\n", &arguments(&["plan"], Some("who"))).unwrap();
+        let users = read(b"who,plan\nana,pro\n", &arguments(&["plan"], Some("who"))).ok().unwrap();
         assert_eq!((users.id.as_str(), users.ids.len()), ("who", 1));
         assert_eq!(
             read_like("name,country,user_id\n", &[]).unwrap().id,
