@@ -96,7 +96,7 @@ mod tests {
         let mut record = Record::draft(&plan, Instant::from_epoch_ms(start as i64 * 60_000));
         (record.live.phase, record.live.percentage) = (Phase::Completed, Percentage::FULL);
         let mut metrics = RolloutMetrics::default();
-        let quiet = |at: u64| if at % 3 == 0 { 11 } else { 10 };
+        let quiet = |at: u64| if at.is_multiple_of(3) { 11 } else { 10 };
         for at in start..start + 2 * 1_440 {
             let evaluation = minute(&mut metrics, &record, at, quiet(at));
             assert!(evaluation.own_past.iter().all(|own| own.verdict == Verdict::Pass), "minute {}", at - start);
