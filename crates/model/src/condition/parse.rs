@@ -405,7 +405,7 @@ mod tests {
             "errors > 1.3x legacy",
             10,
             "`errors` cannot be compared with legacy",
-            "rates, latencies, waiting times, web vitals, timings, quantiles of values and events can be; counts grow with the traffic",
+            "rates, latencies, waiting times, web vitals, timings, values and events can be; counts grow with the traffic",
         );
         refuses(
             "error_rate > legacy over 5m",
