@@ -100,7 +100,7 @@ fn by_bin(churn: f64, ratio: f64, count: u64) -> Vec<Option<i32>> {
     runs(count, |seed| {
         let mut traffic = Traffic::new(site, 0.05, seed);
         let mut comparison = BinnedComparison::worse(1.0);
-        comparison.weigh(Traffic::past(site, seed).weights());
+        comparison.weigh(traffic.past(seed).weights());
         (0..360).find(|minute| {
             traffic.ratio = if *minute < 120 { 1.0 } else { ratio };
             comparison.add(&traffic.window(1.0).bins, f64::from(*minute));
