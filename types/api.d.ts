@@ -248,11 +248,17 @@ export type MeasuredSide = {
   failed_pages: number;
   /** JavaScript errors. */
   js_errors: number;
+  /** Copies that it was sent of requests on legacy; none of them is a request. This and the next two are absent for none. */
+  shadowed?: number;
+  /** Those of them that failed. */
+  shadow_errors?: number;
+  /** Those of them that it answered otherwise than legacy, or not at all. */
+  shadow_mismatches?: number;
   /** By status from 400: those answered with it. The lowest 16; absent for none. */
   statuses?: Record<string, number>;
   /** By `errors`, `client_errors`, `timeouts`, `abandoned`, `broken` or `status.NNN`: those of a user or client that had one in the same minute already. Rates leave them out; absent for none. */
   repeats?: Record<string, number>;
-  /** By measure (`latency`, `waited`, `lcp`, `fcp`, `cls`, `inp`, `ttfb`, `timing.NAME`): quantiles to 2 %, in milliseconds but for `cls`. */
+  /** By measure (`latency`, `waited`, `shadow_latency`, `lcp`, `fcp`, `cls`, `inp`, `ttfb`, `timing.NAME`): quantiles to 2 %, in milliseconds but for `cls`. */
   measures: Record<string, Quantiles>;
 };
 
@@ -505,6 +511,8 @@ export type Rollout = {
   receivers: ReceiverState[];
   /** The plan's probes, each on each of its sides, with what came of the last one. Absent for none. */
   probes?: ProbeState[];
+  /** What copies of legacy's requests have shown of new. Absent where the plan copies nothing. */
+  shadow?: Shadow;
   /** Events, timings, web vitals, JavaScript errors and signals that gates or guardrails rely on, and that were never reported. */
   never_reported?: string[];
   /** The same in a sentence. */
@@ -1500,8 +1508,8 @@ export type Unit = 'share' | 'milliseconds' | 'number';
 /** What a figure is compared with. `legacy`: The same figure of legacy, times the bound, by a sequential test. `legacy_before`: Legacy's figure of its last day with traffic, since too few users or none are on legacy. `own_past`: New's own figure at this time of day before, since nobody is on legacy. `sample_ratio`: The share of users that the percentage promises. `limit`: A number. */
 export type Basis = 'legacy' | 'legacy_before' | 'own_past' | 'sample_ratio' | 'limit';
 
-/** What observations are. `requests`: Requests to the upstreams. `page_views`: Reports of browsers. `users`: Different users. `sessions`: Visits without a pause of half an hour. `nothing`: Nothing that could be too few: a signal, a percentage, a count. */
-export type Counted = 'requests' | 'page_views' | 'users' | 'sessions' | 'nothing';
+/** What observations are. `requests`: Requests to the upstreams. `page_views`: Reports of browsers. `users`: Different users. `sessions`: Visits without a pause of half an hour. `copies`: Requests on legacy that were copied to new. `nothing`: Nothing that could be too few: a signal, a percentage, a count. */
+export type Counted = 'requests' | 'page_views' | 'users' | 'sessions' | 'copies' | 'nothing';
 
 /** What the sequential test has counted on either side. */
 export type Exposures = {
@@ -2060,4 +2068,48 @@ export type People = {
   from: number;
   /** At most, likewise. */
   to: number;
+};
+
+/** What copies of legacy's requests have shown of new since the stage began. */
+export type Shadow = {
+  /** The share of requests on legacy that is copied now. */
+  share: Percentage;
+  /** How many copies there were. */
+  copies: number;
+  /** The share of them that new answered otherwise than legacy, or not at all, from 0 to 1; null without copies. */
+  mismatch_rate: number | null;
+  /** The share of them that new failed; null without copies. */
+  error_rate: number | null;
+  /** The 95th percentile of legacy's times to headers, of the requests that were copied, in milliseconds. */
+  latency_ms_legacy: number | null;
+  /** The same of new's, to the copies. */
+  latency_ms_new: number | null;
+  /** Copies that new answered otherwise, the newest first, at most 20. A controller that is restarted begins anew. */
+  samples: ShadowSample[];
+};
+
+/** A copy that new answered otherwise than legacy. */
+export type ShadowSample = {
+  /** When. */
+  at: Time;
+  /** The path, without what looks like an id. */
+  path: string;
+  /** In what the answers differ: `no_answer`, `status`, `type`, `redirect`, `size`, `json`, `title`, `landmarks`, `links`. */
+  differences: string[];
+  /** The place in JSON at which they do. */
+  place?: string;
+  /** Legacy's answer. */
+  legacy: ShadowAnswer;
+  /** New's. */
+  new: ShadowAnswer;
+};
+
+/** What is kept of an answer. */
+export type ShadowAnswer = {
+  /** Its status; null where there was none. */
+  status: number | null;
+  /** Its type. */
+  type?: string;
+  /** A hash of the page's title. */
+  title?: string;
 };

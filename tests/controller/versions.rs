@@ -186,7 +186,7 @@ fn a_draft_may_start_with_a_deployment_once_its_checklist_is_done() {
     world.pass(MINUTE_MS);
     assert_eq!(phase(&mut world), "draft", "the checklist is open");
     let approve = json!({"command": "approve", "item": "Signed off"});
-    grant(&mut world, command("ana", "shop", "approve", None, approve));
+    grant(&mut world, command("ana", "shop", "approve", Some("*"), approve));
     world.pass(MINUTE_MS);
     assert_eq!(phase(&mut world), "running");
     let last = history(&world, "shop").pop().unwrap();

@@ -23,7 +23,8 @@ fn plan(shadow: &str, stage: &str) -> String {
         r#"key = "shop"
 routes = ["/shop/*"]
 upstreams = {{ legacy = "https://l.example", new = "https://n.example" }}
-identity = {{ from = ["cookie:uid"], anonymous = true }}
+identity = {{ from = ["cookie:uid"], anonymous = true, same_site = "lax" }}
+guardrail = [{{ when = "latency.p95 > 1.3x legacy", then = "rollback" }}]
 {shadow}
 [[stage]]
 name = "dark"

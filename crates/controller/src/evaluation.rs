@@ -11,6 +11,7 @@ use tidegate_decide::rollout::{Change, Rollout};
 use tidegate_decide::series::minute_of;
 use tidegate_model::live::Phase;
 use tidegate_model::measured::Window;
+use tidegate_model::plan::Start;
 use tidegate_model::record::Record;
 use tidegate_model::{Instant, Name, Percentage};
 
@@ -92,6 +93,11 @@ pub(super) fn serves(record: &Record) -> bool {
     !live.killed && live.phase != Phase::Draft && (live.phase != Phase::RolledBack || is_somebody)
 }
 
+/// Whether a draft starts once another version of new is seen, which an evaluation finds.
+fn awaits_deployment(rollout: &Rollout) -> bool {
+    rollout.record.live.phase == Phase::Draft && rollout.plan.start == Some(Start::OnDeploy)
+}
+
 impl State {
     /// When the rollouts are to be evaluated next.
     pub fn evaluate_at(&self, now: Instant) -> Option<Instant> {
@@ -104,7 +110,7 @@ impl State {
         let mut rollouts = self.deployment.rollouts.iter();
         let after_ms = if own.has_arrived || self.deployment.rollouts.iter().any(is_stale) {
             self.rhythm.evaluate_soon_ms
-        } else if own.logged > 0 || rollouts.any(|rollout| serves(&rollout.record)) {
+        } else if own.logged > 0 || rollouts.any(|rollout| serves(&rollout.record) || awaits_deployment(rollout)) {
             self.rhythm.evaluate_ms
         } else {
             return None;

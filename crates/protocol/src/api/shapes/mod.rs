@@ -29,15 +29,15 @@ pub use measured::{
     Evidence, Measured, MeasuredSide, Metrics, Quantiles, Shadow, ShadowAnswer, ShadowSample, Subjects,
 };
 pub use others::{
-    Assignment, ConfigFault, Health, HeldList, PlanApplied, PlansApplied, Preview, ProblemState, Session, SignalTaken,
-    SnapshotHealth,
+    Assignment, ConfigFault, Health, HeldList, PlanApplied, PlansApplied, Preview, ProblemState, Published, Reach,
+    Session, SignalTaken, SnapshotHealth,
 };
 pub use outbox::{ChannelTest, ChannelTests, NotRetried, Outbox, OutboxChannel, OutboxMessage, Retried};
 pub use problem::{Fault, Problem, RefusedPlan};
 pub use record::{Entry, Explanation, History, Message, Messages, RecordedCommand, RollbackTo};
 pub use rollout::{
-    Adopted, Blocker, Gate, Guardrail, Hold, Judgement, Next, NotNow, Published, Reach, Reached, Rollout, Rollouts,
-    StageView, State, Term,
+    Adopted, Blocker, Gate, Guardrail, Hold, Judgement, Next, NotNow, Reached, Rollout, Rollouts, StageView, State,
+    Term,
 };
 pub use signals::{DeliveryTaken, DeliveryTakenBy, ProbeState, ReceiverState, SignalState};
 pub use text::{Percent, Text, Time};

@@ -169,3 +169,31 @@ shape! {
         pub text: String,
     }
 }
+
+shape! {
+    /// How far a kill has come, for the first ten minutes. An isolate that gets no requests confirms nothing; its
+    /// next request may still be answered from what it knew.
+    pub struct Reach {
+        /// The revision that killed it.
+        pub revision: u64,
+        /// How many isolates have reported in the last minute.
+        pub isolates: usize,
+        /// How many of them have not confirmed the kill.
+        pub behind: usize,
+        /// For how long no request to new was reported, where none is behind.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub quiet_ms: Option<u64>,
+        /// The same in words.
+        pub text: String,
+    }
+}
+
+shape! {
+    /// The revision that KV holds.
+    pub struct Published {
+        /// The revision.
+        pub revision: u64,
+        /// Whether that is the current one. If not, publishing is tried again until it succeeds.
+        pub is_current: bool,
+    }
+}
