@@ -37,7 +37,7 @@ const readAgain = async (gate) => {
 };
 const set = (revision, rollouts) => JSON.stringify({ v: 1, revision: 'N', rollouts }).replace('"N"', String(revision));
 
-/** Visitors of every rollout, from now on until `stop`, which resolves with what they were reported, each once. */
+/** Visitors of every rollout, from now on until `stop`, which resolves with what they got, each once. */
 function visitors(gate) {
   const outcomes = new Set();
   let stopped = false;

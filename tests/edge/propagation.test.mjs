@@ -12,7 +12,7 @@ const ISOLATES = 4;
 /** Far less than the minute for which KV may read stale; how fast it is, the benchmark says. */
 const REACHED_MS_MAX = 20_000;
 /**
- * What an operator does, and what users are reported then.
+ * What an operator does, and what users get then.
  * @type {[command: string, args: object, outcome: string][]}
  */
 const CHANGES = [

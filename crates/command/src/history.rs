@@ -58,7 +58,7 @@ pub fn verified(client: &Client, key: &str, pages: &History) -> Result<(), Failu
     if found.faults.is_empty() { Ok(()) } else { report(key, &found, true) }
 }
 
-/// What people were reported since the oldest of the entries; nothing from a deployment that is older than
+/// The messages since the oldest of the entries; nothing from a deployment that is older than
 /// messages are.
 fn messages(client: &Client, key: &str, entries: &[Explained]) -> Vec<Message> {
     let since = entries.last().map(|entry| entry.entry.at).unwrap_or_default();

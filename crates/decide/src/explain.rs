@@ -201,7 +201,7 @@ fn tested(figure: &Figure) -> String {
         let times = short((figure.bound * 100.0).round() / 100.0);
         let (value, needed) = (evidence(value), evidence(needed));
         return format!(
-            "evidence that it is now more than {times}x that: {value} (threshold {needed}, reached for nothing once in 90 days at the most)"
+            "evidence that it is now more than {times}x that: {value} (threshold {needed}, by design reached for nothing at most once in 90 days)"
         );
     }
     let times = if (figure.bound - 1.0).abs() < 1e-9 { String::new() } else { format!("{}x ", figure.bound) };

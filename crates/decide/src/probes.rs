@@ -20,7 +20,7 @@ const UNANSWERED_MS: i64 = 30_000;
 const FRESH_ROUNDS: i64 = 3;
 /// And for so long at the least, in milliseconds.
 const FRESH_MS_MIN: i64 = 120_000;
-/// So many failures in a row are a fault, of which people are reported.
+/// So many failures in a row are a fault, of which people are notified.
 const FAILURES_MIN: u32 = 3;
 
 /// What is known of the probes of one rollout.

@@ -3,7 +3,7 @@
 //! 1. It looks from outside, at the isolates and at the figures, and says what it saw. What nobody could see is said
 //!    so, and is neither fine nor wrong.
 //! 2. It ends as soon as all is as it should be, and in two minutes at the latest; whatever was found then stands
-//!    beside the history, and goes to those who are reported rollbacks. It changes nothing, and makes no revision: who
+//!    beside the history, and goes to those who are notified of rollbacks. It changes nothing, and makes no revision: who
 //!    decides meanwhile is not in its way.
 
 use crate::judge::notifications::Message;

@@ -21,7 +21,7 @@ const VERSIONS_MAX: usize = 16;
 const LOOK_MS: i64 = 10_000;
 /// A look that has had no answer for so long is given up, in milliseconds: longer than it may take.
 const UNANSWERED_MS: i64 = 15_000;
-/// So many looks in a row that find nothing are a fault, of which people are reported.
+/// So many looks in a row that find nothing are a fault, of which people are notified.
 const FAILURES_MIN: u32 = 3;
 
 /// The versions that were seen lately.
