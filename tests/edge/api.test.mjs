@@ -1542,7 +1542,7 @@ describe('papers', () => {
     const { pathname, search } = new URL(feed);
     const calendar = await api.fetch(pathname + search);
     assert.deepEqual([calendar.status, calendar.get('content-type')], [200, 'text/calendar; charset=utf-8']);
-    assert.match(calendar.text, /\r\nUID:told-stage-/);
+    assert.match(calendar.text, /\r\nUID:assigned-stage-/);
     for (const other of [pathname, pathname.replace('assigned', 'all') + search, `${pathname}${search}x`])
       assert.equal((await api.fetch(other)).status, 404, other);
     const all = new URL(granted(await vic.get('timeline')).feed);

@@ -186,6 +186,9 @@ describe('led through KV', () => {
 describe('with a controller', () => {
   let gate, ana;
   before(async () => {
+    // What is asked before the test is copied too.
+    legacy.otherwise(html('<title>Shop</title><h1>Shop</h1>'));
+    next.otherwise(html('<title>Shop</title><h1>Shop</h1>'));
     gate = await openGate();
     ana = operator(gate);
     await ana.apply(gate.compiled([mirrored()]));
@@ -200,8 +203,6 @@ describe('with a controller', () => {
   const shadow = async () => (await ana.rollout('shop')).shadow;
 
   test('what differs is found, counted and shown, and a gate waits for it', async () => {
-    legacy.otherwise(html('<title>Shop</title><h1>Shop</h1>'));
-    next.otherwise(html('<title>Shop</title><h1>Shop</h1>'));
     legacy.handle('/title', html('<title>Old</title>'));
     next.handle('/title', html('<title>New</title>'));
     legacy.handle('/status/4711', html('there'));
