@@ -68,7 +68,7 @@ test-edge: test-build ## Run the tests of the request path in workerd
 	node --test --test-concurrency=2 --test-reporter=spec tests/edge/*.test.mjs
 
 test-cost: test-build ## Hold the CPU per request to a loose bound beside a pass-through's, so that it cannot grow unseen
-	node benches/edge/run.mjs --only tidegate --quick --rounds 24 --at-most documents=3.2,views=2.4
+	node benches/edge/run.mjs --only tidegate --quick --rounds 24 --at-most documents=3.5,views=2.8
 
 test-frameworks: test-build ## Put sites of real frameworks behind the worker: SvelteKit, Django, Next.js (PYTHON= names another one)
 	@scripts/frameworks.sh >/dev/null
