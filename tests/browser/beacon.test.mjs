@@ -15,7 +15,7 @@ import { launch, launchWithProfile } from './chromium.mjs';
 import { openDeployment } from './deployment.mjs';
 import { EARLY, LATE } from './shop.mjs';
 
-const BYTES_MAX = 4_400;
+const BYTES_MAX = 4_600;
 /** The beacon's paths under a name of the operator's. */
 const BEACON_PATH = '/assets/m';
 const CSP = "default-src 'none'; script-src 'self'; connect-src 'self'";
@@ -231,7 +231,7 @@ const fail = (page) =>
     setTimeout(() => Promise.reject(new Error('nor this')));
   });
 
-test('the script is at most 4,400 bytes, gzipped, with everything in it', () => {
+test('the script is at most 4,600 bytes, gzipped, with everything in it', () => {
   const { length } = gzipSync(readFileSync(new URL('../../build/assets/_tidegate/beacon.js', import.meta.url)), {
     level: 9,
   });
@@ -571,7 +571,7 @@ test("errors that are not the page's do not count, and those that are do", async
   const assigned = (await sent(page)).flatMap(({ errors: own = [] }) => own);
   assert.deepEqual(
     assigned.map(({ name, message }) => `${name}: ${message}`),
-    ["Error: it is the page's, not that of Chunk 7", ': so is this', ': it is no error at all'],
+    ["Error: it is the page's, not that of Chunk 7", 'Error: so is this', ': it is no error at all'],
   );
   assert.match(assigned[0].frame, /raise.*own\.js:\d+:\d+/, 'the first file of the stack');
 });

@@ -34,6 +34,8 @@ const BEFORE_MINUTES: u64 = 60;
 /// Errors have settled under twice what they were before, or under this share more.
 const SETTLED_FACTOR: f64 = 2.0;
 const SETTLED_SHARE: f64 = 0.01;
+/// With so many errors legacy itself fails, whatever it did in the hour before.
+const FAILING_SHARE: f64 = 0.05;
 
 /// Something that was looked at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -178,7 +180,8 @@ pub fn settled(series: &Series, record: &Record, revision: u64, now: Instant) ->
     let (before, failed_before) = tally(&|own| own < revision, Some(since));
     let share = |part: u64, whole: u64| if whole == 0 { 0.0 } else { part as f64 / whole as f64 };
     let (rate, rate_before) = (share(errors, requests), share(failed_before, before));
-    let is_fine = rate <= (rate_before * SETTLED_FACTOR).max(rate_before + SETTLED_SHARE);
+    let is_as_before = rate <= (rate_before * SETTLED_FACTOR).max(rate_before + SETTLED_SHARE);
+    let is_fine = is_as_before && rate < FAILING_SHARE;
     let text = format!(
         "errors on legacy: {:.2} % of {requests} requests since, {:.2} % in the hour before",
         rate * 100.0,
@@ -259,6 +262,9 @@ mod tests {
         assert_eq!(found.text, "errors on legacy: 1.00 % of 100 requests since, 0.10 % in the hour before");
         assert_eq!(found.is_fine, Some(true));
         assert_eq!(settled(&count(7, 100, 50), &record, 7, now).is_fine, Some(false));
+        count(6, 1_000, 1_000);
+        let failing = settled(&count(7, 1_000, 1_000), &record, 7, now);
+        assert_eq!(failing.is_fine, Some(false), "legacy failed before as well: {}", failing.text);
     }
 
     #[test]

@@ -131,12 +131,19 @@ pub fn verified(
     let outlook = deployment.outlook(rollout, now);
     let words = words::Words { rollout, outlook: &outlook, console, now };
     let is_wrong = found.iter().any(|own| own.is_fine == Some(false));
+    let is_in_part = found.iter().any(|own| own.is_fine.is_none());
     let (kind, urgency, what) = if is_wrong {
         (NotificationKind::Fault, Urgency::Critical, format!("{key} is not taken back as it should be"))
+    } else if is_in_part {
+        (NotificationKind::Report, Urgency::Warning, format!("{key} is taken back, as far as could be checked"))
     } else {
         (NotificationKind::Report, Urgency::Warning, format!("{key} is taken back, as was verified"))
     };
-    let action = is_wrong.then(|| "See where visitors are still on new.".to_owned());
+    let action = if is_wrong {
+        Some("See whether the site works, and whether visitors are still on new.".to_owned())
+    } else {
+        is_in_part.then(|| "See whether the site works.".to_owned())
+    };
     let notification = Notification {
         why: explain::ended(&explain::sentence(&verification::reported(found))),
         command: Some(format!("tidegate verify {key}")),
