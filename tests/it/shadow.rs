@@ -24,7 +24,6 @@ fn plan(shadow: &str, stage: &str) -> String {
 routes = ["/shop/*"]
 upstreams = {{ legacy = "https://l.example", new = "https://n.example" }}
 identity = {{ from = ["cookie:uid"], anonymous = true, same_site = "lax" }}
-guardrail = [{{ when = "latency.p95 > 1.3x legacy", then = "rollback" }}]
 {shadow}
 [[stage]]
 name = "dark"
@@ -56,9 +55,15 @@ fn a_plan_says_what_is_copied_and_each_fault_says_what_would_be_right() {
     let gates = format!("gates = {GATES}");
     let full = r#"shadow = { share = "5%", max_rps = 9, max_kb = 64, credentials = false, paths = "/shop/search", compare = { json_ignore = "/time", ignore = ["links"] } }"#;
     for (shadow, stage) in [(full, gates.as_str()), ("", "shadow = \"20%\""), ("shadow = {}", gates.as_str())] {
-        assert_eq!(faults(&plan(shadow, stage)), [""; 0], "{shadow} {stage}");
+        let guarded =
+            format!("{shadow}\nguardrail = [{{ when = \"latency.p95 > 1.3x legacy\", then = \"rollback\" }}]");
+        assert_eq!(faults(&plan(&guarded, stage)), [""; 0], "{shadow} {stage}");
     }
-    refuses("shadow = { rps = 3 }", "", "`rps` is not a field; did you mean `max_rps`?");
+    refuses(
+        "shadow = { rps = 3 }",
+        "",
+        "`rps` is not a field; known here: share, max_rps, max_kb, credentials, paths, compare",
+    );
     refuses("shadow = { max_rps = 0 }", "", "0 is not from 1 to 100; ");
     refuses("shadow = { max_kb = 1000 }", "", "1000 is not from 0 to 256; ");
     refuses("", "shadow = \"120%\"", "`120%` is more than 100 %; ");

@@ -29,6 +29,19 @@ impl Traffic {
         self.seen.used.clear();
     }
 
+    /// Lets so many different subjects on new report an event, in this window.
+    pub fn reporters(&self, name: &Name, count: usize, population: &Population, seats: &Seats, window: &mut Window) {
+        let on_new = population.subjects.iter().zip(&seats.all).filter(|(_, seat)| seat.is_new);
+        for (subject, seat) in on_new.take(count) {
+            let seen = Seen::new(subject.sampled, Variant::New, seat.slice.is_some());
+            for event in self.view.iter().chain([name]) {
+                if let Some(sample) = window.event_mut(event) {
+                    sample.add(seen);
+                }
+            }
+        }
+    }
+
     /// Puts what was counted into the window.
     pub(super) fn close(
         &mut self,
