@@ -66,7 +66,11 @@ fn a_plan_says_what_is_copied_and_each_fault_says_what_would_be_right() {
     );
     refuses("shadow = { max_rps = 0 }", "", "0 is not from 1 to 100; ");
     refuses("shadow = { max_kb = 1000 }", "", "1000 is not from 0 to 256; ");
-    refuses("", "shadow = \"120%\"", "`120%` is more than 100 %; ");
+    refuses(
+        "",
+        "shadow = \"120%\"",
+        "`120%` is more than 100 %; a number from 0 to 100 with at most three decimals, such as 10, 2.5 or 0.001",
+    );
     refuses(
         "shadow = { compare = { json_ignore = \"time\" } }",
         "",
