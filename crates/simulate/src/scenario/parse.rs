@@ -510,9 +510,9 @@ mod tests {
             When::At(moment(None, HOUR_MS)),
         );
         reads(
-            "deploy v2.1.0 at canary+1h",
+            "deploy v2.1.0 at first-2+1h",
             What::Command(Command::Deployed("v2.1.0".parse().unwrap())),
-            When::At(moment(Some("canary"), HOUR_MS)),
+            When::At(moment(Some("first-2"), HOUR_MS)),
         );
         assert_eq!(read("approve everything # all").unwrap().lines[0].text, "approve everything");
     }
