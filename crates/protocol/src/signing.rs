@@ -1,5 +1,7 @@
 //! Keys made from `SIGNING_KEY`, one for each use, so that nothing signed for one counts for another.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
@@ -25,6 +27,17 @@ pub fn sign(key: &Key, text: &str) -> [u8; 32] {
     let mut mac = key.clone();
     mac.update(text.as_bytes());
     mac.finalize().into_bytes().into()
+}
+
+/// A text with its signature, as cookies and links have it: `text "." base64url(signature)`.
+pub fn seal(key: &Key, text: &str) -> String {
+    format!("{text}.{}", URL_SAFE_NO_PAD.encode(sign(key, text)))
+}
+
+/// The text of what [`seal`] has made with this key; `None` for anything else.
+pub fn open<'t>(key: &Key, sealed: &'t str) -> Option<&'t str> {
+    let (text, signature) = sealed.rsplit_once('.')?;
+    is_signed(key, text, &URL_SAFE_NO_PAD.decode(signature).ok()?).then_some(text)
 }
 
 /// Whether two secrets are the same. Their hashes are compared, so the time that it takes tells neither where they

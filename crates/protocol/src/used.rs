@@ -11,9 +11,6 @@
 //!    it, and so are `exclude`, `eligible` and the holdout.
 //! 4. The whole share that a step down has left is compared on neither side.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-
 use super::{cookie, signing};
 use tidegate_decide::assign::{Assignment, Reason, Variant};
 use tidegate_decide::compiled::CompiledRollout;
@@ -51,24 +48,18 @@ impl UsedKey {
     }
 
     fn verify(&self, token: &str, owner: &Owner<'_>) -> Option<u64> {
-        let (payload, signature) = token.rsplit_once('.')?;
-        let mut parts = payload.splitn(4, '~');
+        let mut parts = signing::open(&self.0, token)?.splitn(4, '~');
         let is_its = parts.next()? == owner.rollout && parts.next()?.parse() == Ok(owner.bucket);
         let since_s = parts.next()?.parse().ok()?;
         let is_here = parts.next()?.eq_ignore_ascii_case(owner.host);
-        let is_signed = || {
-            let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
-            signing::is_signed(&self.0, payload, &signature).then_some(since_s)
-        };
-        if is_its && is_here { is_signed() } else { None }
+        (is_its && is_here).then_some(since_s)
     }
 
     /// The `Set-Cookie` that marks the owner from now on.
     pub fn mark(&self, owner: &Owner<'_>, now_s: f64) -> String {
         let Owner { rollout, host, bucket } = *owner;
-        let payload = format!("{rollout}~{bucket}~{}~{host}", now_s as u64);
-        let signature = URL_SAFE_NO_PAD.encode(signing::sign(&self.0, &payload));
-        format!("{COOKIE}{rollout}={payload}.{signature}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={LIFE_S}")
+        let mark = signing::seal(&self.0, &format!("{rollout}~{bucket}~{}~{host}", now_s as u64));
+        format!("{COOKIE}{rollout}={mark}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={LIFE_S}")
     }
 }
 

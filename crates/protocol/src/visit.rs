@@ -12,9 +12,6 @@
 //! 3. Those are compared on neither side, whichever it is. Were only those left out whom the step would have moved,
 //!    the side that they should be on would have too few users.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-
 use super::{cookie, signing};
 use tidegate_decide::assign::{Reason, Variant, Visit};
 
@@ -63,11 +60,7 @@ impl VisitKey {
     }
 
     fn verify(&self, token: &str, rollout: &str, host: &str) -> Option<Presented> {
-        let (payload, signature) = token.rsplit_once('.')?;
-        if !signing::is_signed(&self.0, payload, &URL_SAFE_NO_PAD.decode(signature).ok()?) {
-            return None;
-        }
-        let mut parts = payload.splitn(5, '~');
+        let mut parts = signing::open(&self.0, token)?.splitn(5, '~');
         let is_its = parts.next()? == rollout;
         let variant = parts.next()?.parse().ok()?;
         let begun_s = parts.next()?.parse().ok()?;
@@ -90,11 +83,8 @@ impl VisitKey {
             return None;
         }
         let begun_s = presented.map_or(now_s, |presented| presented.visit.begun_s);
-        let payload = format!("{rollout}~{variant}~{begun_s}~{now_s}~{host}");
-        let signature = URL_SAFE_NO_PAD.encode(signing::sign(&self.0, &payload));
-        Some(format!(
-            "{COOKIE}{rollout}={payload}.{signature}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={IDLE_S}"
-        ))
+        let token = signing::seal(&self.0, &format!("{rollout}~{variant}~{begun_s}~{now_s}~{host}"));
+        Some(format!("{COOKIE}{rollout}={token}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={IDLE_S}"))
     }
 }
 
