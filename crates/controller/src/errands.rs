@@ -334,11 +334,15 @@ impl State {
             }
             What::Version { path, .. } => {
                 let is_its = |rollout: &Rollout| version_path(&rollout.plan) == Some(&path);
-                if self.deployment.rollouts.get(&key).is_some_and(is_its) {
+                if let Some(rollout) = self.deployment.rollouts.get(&key).filter(|own| is_its(own)) {
                     let metrics = self.deployment.metrics.get_mut(&key);
                     let found = errand::version_found(&answer);
                     metrics.looks.answer(found.as_ref().err().cloned(), now);
                     found.into_iter().for_each(|version| metrics.versions.note(version, now));
+                    // An evaluation notes it, in a draft too, of which nothing else is evaluated.
+                    if rollout.deployed(&metrics.versions, now).is_some() {
+                        self.counting.note_arrival();
+                    }
                 }
             }
         }

@@ -11,7 +11,6 @@ use tidegate_decide::rollout::{Change, Rollout};
 use tidegate_decide::series::minute_of;
 use tidegate_model::live::Phase;
 use tidegate_model::measured::Window;
-use tidegate_model::plan::Start;
 use tidegate_model::record::Record;
 use tidegate_model::{Instant, Name, Percentage};
 
@@ -70,10 +69,15 @@ impl Counting {
         self.totals.get_mut(index).map(|(_, total)| total)
     }
 
+    /// Something has come that the next evaluation makes something of.
+    pub const fn note_arrival(&mut self) {
+        self.has_arrived = true;
+    }
+
     /// A minute of a rollout has changed.
     pub fn note_changed(&mut self, key: &Name, (minute, revision): (u64, u64)) {
         let own = (key.clone(), minute, revision);
-        self.has_arrived = true;
+        self.note_arrival();
         if let Err(index) = self.changed.binary_search(&own) {
             self.changed.insert(index, own);
         }
@@ -93,11 +97,6 @@ pub(super) fn serves(record: &Record) -> bool {
     !live.killed && live.phase != Phase::Draft && (live.phase != Phase::RolledBack || is_somebody)
 }
 
-/// Whether a draft starts once another version of new is seen, which an evaluation finds.
-fn awaits_deployment(rollout: &Rollout) -> bool {
-    rollout.record.live.phase == Phase::Draft && rollout.plan.start == Some(Start::OnDeploy)
-}
-
 impl State {
     /// When the rollouts are to be evaluated next.
     pub fn evaluate_at(&self, now: Instant) -> Option<Instant> {
@@ -110,7 +109,7 @@ impl State {
         let mut rollouts = self.deployment.rollouts.iter();
         let after_ms = if own.has_arrived || self.deployment.rollouts.iter().any(is_stale) {
             self.rhythm.evaluate_soon_ms
-        } else if own.logged > 0 || rollouts.any(|rollout| serves(&rollout.record) || awaits_deployment(rollout)) {
+        } else if own.logged > 0 || rollouts.any(|rollout| serves(&rollout.record)) {
             self.rhythm.evaluate_ms
         } else {
             return None;
