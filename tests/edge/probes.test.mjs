@@ -1,11 +1,11 @@
 // Probes, hooks and verification in real workerd: real frontends are asked, a real receiver is sent what is signed, and
 // the public site is looked at from outside.
 import assert from 'node:assert/strict';
-import http from 'node:http';
 import { after, before, test } from 'node:test';
 import { Webhook } from 'standardwebhooks';
 import { operator } from './control.mjs';
 import { openGate, until } from './harness.mjs';
+import { startOutside } from './outside.mjs';
 import { plan } from './plans.mjs';
 import { startReceiver } from './receivers.mjs';
 import { startUpstream } from './upstream.mjs';
@@ -25,25 +25,14 @@ before(async () => {
     response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(says));
   });
   // The way to the public site from outside, known before the gate is.
-  outside = http.createServer((request, response) => {
-    const { host: _, ...headers } = request.headers;
-    const forwarded = http.request(`${gate.plainOrigin}${request.url}`, { headers }, (answer) => {
-      response.writeHead(answer.statusCode ?? 502, answer.headers);
-      answer.pipe(response);
-    });
-    forwarded.on('error', () => response.destroy());
-    forwarded.end();
-  });
-  await new Promise((resolve) => outside.listen(0, '127.0.0.1', () => resolve(undefined)));
-  const { port } = /** @type {import('node:net').AddressInfo} */ (outside.address());
+  outside = await startOutside(() => gate.plainOrigin);
   gate = await openGate({
-    bindings: { HOOK_URL: hook.url, HOOK_KEY: KEY, PUBLIC_ORIGIN: `http://127.0.0.1:${port}` },
+    bindings: { HOOK_URL: hook.url, HOOK_KEY: KEY, PUBLIC_ORIGIN: outside.origin },
   });
   ana = operator(gate);
 });
 after(async () => {
   await gate?.close();
-  outside?.closeAllConnections();
   outside?.close();
   await Promise.all([legacy?.close(), next?.close(), hook?.close()]);
 });

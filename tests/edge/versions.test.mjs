@@ -1,10 +1,10 @@
 // Versions of new in real workerd: a redeploy in the middle of a stage, a rolling deploy of two builds at once, a file
 // whose ETag is the version, and a step back that is held against the version wanted.
 import assert from 'node:assert/strict';
-import http from 'node:http';
 import { after, before, test } from 'node:test';
 import { operator } from './control.mjs';
 import { openGate, until } from './harness.mjs';
+import { startOutside } from './outside.mjs';
 import { idsOn, plan } from './plans.mjs';
 import { startUpstream } from './upstream.mjs';
 
@@ -28,23 +28,12 @@ before(async () => {
   [legacy, next] = await Promise.all([startUpstream('legacy'), startUpstream('new')]);
   next.otherwise(() => page(builds[(asked += 1) % builds.length]));
   legacy.otherwise(() => page(legacyBuild));
-  outside = http.createServer((request, response) => {
-    const { host: _, ...headers } = request.headers;
-    const forwarded = http.request(`${gate.plainOrigin}${request.url}`, { headers }, (answer) => {
-      response.writeHead(answer.statusCode ?? 502, answer.headers);
-      answer.pipe(response);
-    });
-    forwarded.on('error', () => response.destroy());
-    forwarded.end();
-  });
-  await new Promise((resolve) => outside.listen(0, '127.0.0.1', () => resolve(undefined)));
-  const { port } = /** @type {import('node:net').AddressInfo} */ (outside.address());
-  gate = await openGate({ bindings: { PUBLIC_ORIGIN: `http://127.0.0.1:${port}` } });
+  outside = await startOutside(() => gate.plainOrigin);
+  gate = await openGate({ bindings: { PUBLIC_ORIGIN: outside.origin } });
   ana = operator(gate);
 });
 after(async () => {
   await gate?.close();
-  outside?.closeAllConnections();
   outside?.close();
   await Promise.all([legacy?.close(), next?.close()]);
 });

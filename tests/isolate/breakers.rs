@@ -1,26 +1,12 @@
 //! New is left alone while it fails: who is on new gets legacy at once, and it counts.
 
-use tidegate::isolate::{Arrival, Platform, Setup};
+use tidegate::isolate::{Arrival, Setup};
 use tidegate::model::measured::Tally;
 use tidegate::model::variant::Variant;
 use tidegate::protocol::message::{AnswerText, RequestText};
 use tidegate::protocol::step::{NoAnswer, Step};
 
-use crate::world::{START_MS, World};
-
-struct Nothing;
-
-impl Platform for Nothing {
-    fn country(&self) -> Option<String> {
-        None
-    }
-    fn text(&self, _name: &str) -> Option<String> {
-        None
-    }
-    fn id(&self) -> Option<String> {
-        Some("a-minted-id-of-22-chars".to_owned())
-    }
-}
+use crate::world::{Nothing, START_MS, World};
 
 /// A site whose every visitor is on new, in virtual time.
 struct Site {

@@ -1,6 +1,6 @@
 //! Which of legacy's requests are copied to new, what of that is counted, and what is reported.
 
-use tidegate::isolate::{Arrival, Platform, Setup};
+use tidegate::isolate::{Arrival, Setup};
 use tidegate::model::measured::{Measure, Tally};
 use tidegate::model::shadow::Difference;
 use tidegate::model::variant::Variant;
@@ -8,21 +8,7 @@ use tidegate::protocol::message::{AnswerText, RequestText};
 use tidegate::protocol::shadow::{Body, Finished};
 use tidegate::protocol::step::{Aside, NoAnswer, Step};
 
-use crate::world::{START_MS, World, written};
-
-struct Nothing;
-
-impl Platform for Nothing {
-    fn country(&self) -> Option<String> {
-        None
-    }
-    fn text(&self, _name: &str) -> Option<String> {
-        None
-    }
-    fn id(&self) -> Option<String> {
-        Some("a-minted-id-of-22-chars".to_owned())
-    }
-}
+use crate::world::{Nothing, START_MS, World, written};
 
 /// A site whose every visitor is on legacy, in virtual time.
 struct Site {

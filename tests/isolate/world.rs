@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 
 use tidegate::decide::assign::{Assignment, Reason, Variant, Visitor, assign};
 use tidegate::decide::reconcile::isolate::settle;
-use tidegate::isolate::{Ask, Effect, FlushRun, Input, Isolate, LogLine, Setup};
+use tidegate::isolate::{Ask, Effect, FlushRun, Input, Isolate, LogLine, Platform, Setup};
 use tidegate::model::Instant;
 use tidegate::model::live::{LiveState, Phase};
 use tidegate::model::plan::set::read_rollout;
@@ -16,6 +16,21 @@ use tidegate::protocol::meter::{Outcome, Visit};
 
 pub const START_MS: i64 = 29_000_000 * 60_000;
 pub const SECOND_MS: i64 = 1_000;
+
+/// A platform that knows nothing of a request, and mints one id.
+pub struct Nothing;
+
+impl Platform for Nothing {
+    fn country(&self) -> Option<String> {
+        None
+    }
+    fn text(&self, _name: &str) -> Option<String> {
+        None
+    }
+    fn id(&self) -> Option<String> {
+        Some("a-minted-id-of-22-chars".to_owned())
+    }
+}
 
 /// How KV, or the controller, is today.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
