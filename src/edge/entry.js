@@ -4,7 +4,19 @@
 // proxy takes. What it does for a module like ours is done in module.js.
 
 import { bytes, readEdits, shapeOf } from './border.js';
-import { answer, discard, Late, pathOf, readRequest, readResponse, send, Upload, urlOf, watched } from './http.js';
+import {
+  answer,
+  bound,
+  discard,
+  Late,
+  pathOf,
+  readRequest,
+  readResponse,
+  send,
+  Upload,
+  urlOf,
+  watched,
+} from './http.js';
 import { keep, recall } from './kept.js';
 import { module, noteTrap } from './module.js';
 import { copied, spareBody } from './shadow.js';
@@ -229,16 +241,6 @@ async function follow(gate, step, request, env, context) {
       }
     }
   }
-}
-
-/**
- * @param {Env} env
- * @param {string} name
- */
-function bound(env, name) {
-  const service = /** @type {Partial<Fetcher> | undefined} */ (env[name]);
-  if (typeof service?.fetch !== 'function') throw new Error(`the worker has no service binding ${name}`);
-  return /** @type {Fetcher} */ (service);
 }
 
 /**

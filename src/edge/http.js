@@ -3,7 +3,7 @@
 
 import { change, lines, neededLines, readEdits } from './border.js';
 
-/** @import { Gate } from '../../types/edge.js' */
+/** @import { Env, Gate } from '../../types/edge.js' */
 /** @import { Edit } from './border.js' */
 
 /**
@@ -311,6 +311,17 @@ async function read(reader, bytes, state) {
 
 /** @param {Uint8Array} bytes */
 const latin1 = (bytes) => new TextDecoder('latin1').decode(bytes);
+
+/**
+ * The service that is bound under a name.
+ * @param {Env} env
+ * @param {string} name
+ */
+export function bound(env, name) {
+  const service = /** @type {Partial<Fetcher> | undefined} */ (env[name]);
+  if (typeof service?.fetch !== 'function') throw new Error(`the worker has no service binding ${name}`);
+  return /** @type {Fetcher} */ (service);
+}
 
 /**
  * Lets go of an answer that nobody will read.

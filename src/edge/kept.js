@@ -1,7 +1,7 @@
 // Files of builds that are gone: in the cache of this place and, where the worker has one, in a bucket.
 // What is kept and what it is good for, the module says (crates/protocol/src/kept.rs).
 
-import { apply, discard, readResponse } from './http.js';
+import { apply, bound, discard, readResponse } from './http.js';
 
 /** @import { Env, Gate } from '../../types/edge.js' */
 
@@ -65,7 +65,7 @@ export async function keep(gate, number, env) {
     if (Date.now() - (await keptAt(key, env)) < Number(freshS) * 1_000) return;
     const asked = new Request(url, { redirect: 'manual', signal: AbortSignal.timeout(COPY_MS_MAX) });
     apply(asked.headers, edits.join('\n'));
-    const answer = await (service ? /** @type {Fetcher} */ (env[service]).fetch(asked) : fetch(asked));
+    const answer = await (service ? bound(env, service).fetch(asked) : fetch(asked));
     const headers = gate.headersToKeep(readResponse(answer, url));
     if (headers === undefined) return discard(answer);
     const file = await bytesOf(answer, Number(bytesMax));

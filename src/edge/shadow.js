@@ -1,7 +1,7 @@
 // Sends the copy of a request to new, behind the answer that its visitor gets, and reads of both what is compared.
 // Nothing here decides anything, and nothing of new's answer goes anywhere but to be compared.
 
-import { apply, discard, Late, readResponse, send, Upload } from './http.js';
+import { apply, bound, discard, Late, readResponse, send, Upload } from './http.js';
 import { noteTrap } from './module.js';
 
 /** @import { Env, Gate } from '../../types/edge.js' */
@@ -60,9 +60,7 @@ async function compared(gate, number, request, spare, asked, half, env) {
     const { method, headers, cf } = request;
     const copy = new Request(asked.url, { method, headers, body, redirect: 'manual', cf });
     apply(copy.headers, asked.edits);
-    const service = /** @type {Fetcher | '' | undefined} */ (asked.service && env[asked.service]);
-    if (service === undefined) throw new Error(`the worker has no service binding ${asked.service}`);
-    response = await send(copy, service, asked.timeoutMs, new Upload());
+    response = await send(copy, asked.service && bound(env, asked.service), asked.timeoutMs, new Upload());
     answer = readResponse(response, request.url);
   } catch (error) {
     why = error instanceof Late ? 'timeout' : 'unreachable';
