@@ -13,7 +13,7 @@ use web_sys::Request;
 use worker::Env;
 
 use super::{clock, glue, isolate, mint};
-use tidegate_isolate::{Input, Platform, Told};
+use tidegate_isolate::{Encoded, Input, Platform};
 use tidegate_protocol::kept;
 use tidegate_protocol::message::{AnswerText, RequestText};
 use tidegate_protocol::needed::{self, Named};
@@ -42,7 +42,7 @@ impl Platform for Asked<'_> {
     }
 }
 
-/// What was told last of a step with a shape.
+/// The last step with a shape.
 #[derive(Default)]
 struct Last {
     number: u32,
@@ -54,37 +54,37 @@ thread_local! {
     static LAST: RefCell<Last> = RefCell::default();
 }
 
-/// The step as text, or `None` for the one that is told by [`shape`], [`number`] and [`own`].
-fn tell(told: Told) -> Option<String> {
-    match told {
-        Told::Text(text) => Some(text),
-        Told::Shape { number, shape, own } => {
+/// The step as text, or `None` for one that [`shape`], [`number`] and [`own`] give.
+fn handed_over(step: Encoded) -> Option<String> {
+    match step {
+        Encoded::Text(text) => Some(text),
+        Encoded::Shape { number, shape, own } => {
             LAST.set(Last { number, shape, own });
             None
         }
     }
 }
 
-/// The number of the request that was told of last.
+/// The number of the request of that step.
 #[wasm_bindgen]
 pub fn number() -> u32 {
     LAST.with_borrow(|last| last.number)
 }
 
-/// The number of the shape that was told last.
+/// The number of its shape.
 #[wasm_bindgen]
 pub fn shape() -> u32 {
     LAST.with_borrow(|last| last.shape)
 }
 
-/// The shape that was told last.
+/// Its shape.
 #[wasm_bindgen(js_name = shapeText)]
 pub fn shape_text() -> String {
     let number = shape();
     isolate::with(|isolate| isolate.shape(number)).map_or_else(String::new, |text| text.to_string())
 }
 
-/// The edits beyond those of the shape that was told last.
+/// Its edits beyond those of the shape.
 #[wasm_bindgen]
 pub fn own() -> String {
     LAST.with_borrow_mut(|last| std::mem::take(&mut last.own))
@@ -118,7 +118,7 @@ fn text_of(bytes: Vec<u8>) -> String {
 pub fn start(text: Vec<u8>, request: &Request, env: &Env, has_waited: bool, now_ms: f64) -> Option<String> {
     isolate::prepare(env);
     let text = RequestText::new(text_of(text));
-    tell(isolate::act(|isolate| isolate.arrive_told(text, &Asked { request, env }, has_waited, now_ms)))
+    handed_over(isolate::act(|isolate| isolate.arrive_encoded(text, &Asked { request, env }, has_waited, now_ms)))
 }
 
 /// Waits for what a request needs and lacks: its configuration, and the proof of its tokens. `text` has all of its
@@ -136,7 +136,7 @@ pub async fn prepare(env: Env, text: Vec<u8>, request: Request, wait_until: js_s
 /// Goes on with a request whose upstream has answered.
 #[wasm_bindgen]
 pub fn answered(number: u32, answer: Vec<u8>, now_ms: f64) -> Option<String> {
-    tell(isolate::act(|isolate| isolate.go_on_told(number, AnswerText::new(text_of(answer)), now_ms)))
+    handed_over(isolate::act(|isolate| isolate.go_on_encoded(number, AnswerText::new(text_of(answer)), now_ms)))
 }
 
 /// Goes on with a request whose upstream has not answered.

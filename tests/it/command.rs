@@ -360,9 +360,9 @@ fn a_pilot_is_picked_from_a_file_of_users_as_a_group_that_assign_reads() {
     let ids = file("pilot.txt", b"").display().to_string();
     let pick = ["group", "pick", "pilot", "--from", &users, "--size", "40", "--like", "country", "--ids", &ids];
     let output = tidegate(&pick, b"");
-    let told = text(&output.stderr);
-    assert!(told.starts_with("40 of 400 users, by the column id, with the seed 1\n"), "{told}");
-    assert!(told.contains("  country  0.0 % away from all (3 values); widest at "), "{told}");
+    let printed = text(&output.stderr);
+    assert!(printed.starts_with("40 of 400 users, by the column id, with the seed 1\n"), "{printed}");
+    assert!(printed.contains("  country  0.0 % away from all (3 values); widest at "), "{printed}");
     assert_eq!(output.stdout.len(), 8 + 40 * 8);
     let listed = text(&std::fs::read(&ids).unwrap());
     assert_eq!(tidegate(&["group", "pilot"], listed.as_bytes()).stdout, output.stdout);

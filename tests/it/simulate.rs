@@ -116,17 +116,21 @@ fn who_has_used_new_stays_on_a_step_down_and_the_sample_ratio_is_that_of_the_res
         let fate = lines(&simulate(&[&arguments[..], &["--json"]].concat())).remove(0);
         (fate, text(&simulate(&arguments).stdout))
     };
-    let (fate, told) = lived(r#"keep = "used""#);
+    let (fate, printed) = lived(r#"keep = "used""#);
     let kept = fate["subjects_kept"].as_u64().unwrap();
     // 30 % of 4,000 subjects were on new and are not any more; most of them have come in two hours.
     assert!((600..=1_300).contains(&kept), "{fate}");
-    assert!(told.contains("stayed on new after a step down"), "{told}");
-    assert_eq!(fate["outcome"], "completed", "{told}");
-    assert!(!told.contains("sample ratio"), "{told}");
+    assert!(printed.contains("stayed on new after a step down"), "{printed}");
+    assert_eq!(fate["outcome"], "completed", "{printed}");
+    assert!(!printed.contains("sample ratio"), "{printed}");
     for fields in ["", r#"sticky_moves = "visit""#] {
-        let (fate, told) = lived(fields);
-        assert_eq!((&fate["subjects_kept"], &fate["outcome"]), (&Value::from(0), &Value::from("completed")), "{told}");
-        assert!(!told.contains("sample ratio"), "{told}");
+        let (fate, printed) = lived(fields);
+        assert_eq!(
+            (&fate["subjects_kept"], &fate["outcome"]),
+            (&Value::from(0), &Value::from("completed")),
+            "{printed}"
+        );
+        assert!(!printed.contains("sample ratio"), "{printed}");
     }
 }
 

@@ -87,7 +87,7 @@ impl Shadows {
         }
     }
 
-    /// The samples that are to be reported, and told once.
+    /// The samples that are to be reported, each once.
     pub fn take_samples(&mut self) -> Vec<SampleOf> {
         std::mem::take(&mut self.samples)
     }

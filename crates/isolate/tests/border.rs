@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::collections::HashMap;
 
 use fastrand::Rng;
-use tidegate_isolate::{Arrival, Effect, Input, Isolate, Platform, Setup, Told};
+use tidegate_isolate::{Arrival, Effect, Encoded, Input, Isolate, Platform, Setup};
 use tidegate_model::Instant;
 use tidegate_protocol::message::{AnswerText, RequestText};
 use tidegate_protocol::needed::{Need, names_others};
@@ -44,7 +44,7 @@ struct Site {
     platform: Minting,
     is_short: bool,
     shapes: HashMap<u32, String>,
-    /// What it told the controller.
+    /// What it sent to the controller.
     flushes: Vec<String>,
 }
 
@@ -104,38 +104,38 @@ impl Site {
         let all = request.headers.iter().fold(request.head(), |text, (name, value)| format!("{text}\n{name}:{value}"));
         let text = self.text(&request.head(), &request.headers, true);
         let now = now_ms as f64;
-        let told = self.take(text, false, now);
-        if told.2 != "wait" {
-            return self.seen(told, request, &[]);
+        let step = self.take(text, false, now);
+        if step.2 != "wait" {
+            return self.seen(step, request, &[]);
         }
         let (host, path) = ("shop.example".to_owned(), request.path().to_owned());
         self.input(Input::RequestWaits { host, path }, kv, now_ms);
         for (token, text) in self.isolate.pending(&RequestText::new(all.clone()), &self.platform, now) {
             self.input(Input::TokenBrought(token, text), kv, now_ms);
         }
-        let told = self.take(all, true, now);
-        self.seen(told, request, &[])
+        let step = self.take(all, true, now);
+        self.seen(step, request, &[])
     }
 
     /// The number, the own edits, and all of the step or its shape.
     fn take(&mut self, text: String, has_waited: bool, now_ms: f64) -> (u32, String, String) {
         let request = RequestText::new(text);
         if self.is_short {
-            let told = self.isolate.arrive_told(request, &self.platform, has_waited, now_ms);
-            return self.told(told);
+            let step = self.isolate.arrive_encoded(request, &self.platform, has_waited, now_ms);
+            return self.step(step);
         }
         let arrival = self.isolate.arrive(request, &self.platform, has_waited, now_ms);
         let number = if let Arrival::Begins(number, _) = &arrival { *number } else { 0 };
         (number, String::new(), arrival.to_text())
     }
 
-    fn told(&mut self, told: Told) -> (u32, String, String) {
-        match told {
-            Told::Text(text) => {
+    fn step(&mut self, step: Encoded) -> (u32, String, String) {
+        match step {
+            Encoded::Text(text) => {
                 let number = text.lines().nth(1).and_then(|line| line.parse().ok()).unwrap_or(0);
                 (number, String::new(), text)
             }
-            Told::Shape { number, shape, own } => {
+            Encoded::Shape { number, shape, own } => {
                 let isolate = &self.isolate;
                 let text = self.shapes.entry(shape).or_insert_with(|| isolate.shape(shape).unwrap().to_string());
                 (number, own, format!("shape {text}"))
@@ -152,7 +152,7 @@ impl Site {
         now_ms: i64,
     ) -> (u32, Seen) {
         let now = now_ms as f64;
-        let told = match outcome {
+        let step = match outcome {
             Err(error) => {
                 let step = self.isolate.go_on(number, Err(error.clone()), now);
                 (number, String::new(), step.to_text(number))
@@ -160,16 +160,16 @@ impl Site {
             Ok(answer) => {
                 let text = AnswerText::new(self.text(&format!("{}\n", answer.status), &answer.headers, false));
                 if self.is_short {
-                    let told = self.isolate.go_on_told(number, text, now);
-                    self.told(told)
+                    let step = self.isolate.go_on_encoded(number, text, now);
+                    self.step(step)
                 } else {
                     (number, String::new(), self.isolate.go_on(number, Ok(text), now).to_text(number))
                 }
             }
         };
         let last = outcome.as_ref().map_or(&[][..], |answer| &answer.headers);
-        let headers = if told.2.contains("\nbefore") { before } else { last };
-        let (seen_number, seen) = self.seen(told, request, headers);
+        let headers = if step.2.contains("\nbefore") { before } else { last };
+        let (seen_number, seen) = self.seen(step, request, headers);
         (if seen_number == 0 { number } else { seen_number }, seen)
     }
 
@@ -426,7 +426,7 @@ fn change(random: &mut Rng, kv: &mut HashMap<String, String>, revision: u64) {
 }
 
 /// What an isolate tells the controller; some of its lists are in no order.
-fn told(flush: &str) -> serde_json::Value {
+fn parsed(flush: &str) -> serde_json::Value {
     assert!(!flush.contains("has errors"), "{flush}");
     let mut flush: serde_json::Value = serde_json::from_str(flush).unwrap();
     for list in ["texts", "known", "kills"] {
@@ -437,7 +437,7 @@ fn told(flush: &str) -> serde_json::Value {
     flush
 }
 
-/// One life of an isolate, twice. Returns how many requests were asked of an upstream, and how many were told as shapes.
+/// One life of an isolate, twice. Returns how many requests were asked of an upstream, and how many came as shapes.
 fn life(seed: u64) -> (usize, usize) {
     let random = &mut Rng::with_seed(seed);
     let mut kv = HashMap::from([("plans".to_owned(), plans(random, 1))]);
@@ -448,11 +448,11 @@ fn life(seed: u64) -> (usize, usize) {
     for turn in 0..60 {
         now_ms += random.i64(0..3_000);
         let request = request(random);
-        let told = sites.each_mut().map(|site| site.arrive(&request, &kv, now_ms));
-        assert_eq!(told[0], told[1], "seed {seed}, turn {turn}: {} {:?}", request.head(), request.headers);
+        let step = sites.each_mut().map(|site| site.arrive(&request, &kv, now_ms));
+        assert_eq!(step[0], step[1], "seed {seed}, turn {turn}: {} {:?}", request.head(), request.headers);
         let (mut number, mut seen) = {
-            let [told, _] = told;
-            told
+            let [step, _] = step;
+            step
         };
         let mut before: Vec<Header> = Vec::new();
         while matches!(seen, Seen::Asked { .. }) {
@@ -471,19 +471,19 @@ fn life(seed: u64) -> (usize, usize) {
                 0 => Err(NoAnswer::new(one(random, &["timeout", "unsent", "unreachable"]), "x".to_owned())),
                 _ => Ok(answer(random)),
             };
-            let told = sites.each_mut().map(|site| site.go_on(number, &outcome, &request, &before, now_ms));
+            let step = sites.each_mut().map(|site| site.go_on(number, &outcome, &request, &before, now_ms));
             let headers = outcome.as_ref().map(|answer| (answer.status, answer.headers.clone()));
             assert_eq!(
-                told[0],
-                told[1],
+                step[0],
+                step[1],
                 "seed {seed}, turn {turn}: {} {:?}, {headers:?}",
                 request.head(),
                 request.headers
             );
             before = outcome.map(|answer| answer.headers).unwrap_or_default();
             (number, seen) = {
-                let [told, _] = told;
-                told
+                let [step, _] = step;
+                step
             };
         }
         if matches!(&seen, Seen::Answered { watch, .. } if watch != "0") {
@@ -496,7 +496,7 @@ fn life(seed: u64) -> (usize, usize) {
     }
     sites.iter_mut().for_each(|site| site.input(Input::FlushDue, &kv, now_ms + 10_000));
     assert!(!sites[0].flushes.is_empty());
-    let [all, short] = sites.each_ref().map(|site| site.flushes.iter().map(|text| told(text)).collect::<Vec<_>>());
+    let [all, short] = sites.each_ref().map(|site| site.flushes.iter().map(|text| parsed(text)).collect::<Vec<_>>());
     assert_eq!(all, short, "seed {seed}: what is counted");
     (asked, sites[1].shapes.len())
 }

@@ -342,11 +342,11 @@ mod tests {
         assert_eq!(paths(choosing("rollout=shop&side=new&word=cpu")), [""; 0], "no such signal, and a gauge");
         let said = "rollout=shop&side=legacy&word=It+is%0A%22slow%22+%E2%80%AE";
         assert_eq!(paths(choosing(said)), [counted("opt_out")], "nobody wants to hear it");
-        let told = r#""choice":"both","feedback":["chat"],"channels":{"chat":{"slack":"secret:CHAT"}},"#;
-        let bodies: Vec<String> = answer(choosing(said), told).signals.into_iter().map(|call| call.body).collect();
+        let feedback = r#""choice":"both","feedback":["chat"],"channels":{"chat":{"slack":"secret:CHAT"}},"#;
+        let bodies: Vec<String> = answer(choosing(said), feedback).signals.into_iter().map(|call| call.body).collect();
         assert_eq!(bodies, [r#"{"name":"opt_out","count":1,"note":"It is \"slow\""}"#]);
         let long = format!("rollout=shop&side=legacy&word={}", "x".repeat(300));
-        let bodies: Vec<String> = answer(choosing(&long), told).signals.into_iter().map(|call| call.body).collect();
+        let bodies: Vec<String> = answer(choosing(&long), feedback).signals.into_iter().map(|call| call.body).collect();
         assert_eq!(bodies, [format!(r#"{{"name":"opt_out","count":1,"note":"{}…"}}"#, "x".repeat(200))]);
         let cookie = header(&answer(choosing(out), BOTH).answer, "set-cookie");
         let cookies = cookie.split(';').next().unwrap_or_default();

@@ -32,7 +32,7 @@ pub trait Facts {
         None
     }
     /// The cookie by which a visit begins or goes on, where one is due.
-    fn renewed(&self, _told: Option<&Presented>, _given: &Given<'_>) -> Option<String> {
+    fn renewed(&self, _presented: Option<&Presented>, _given: &Given<'_>) -> Option<String> {
         None
     }
     /// Since when the owner of a mark has used new, in seconds since 1970. Asked only where the cookies hold one, and the

@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_are_reported_apart_whose_marks_are_the_same() {
+    fn headers_are_distinguished_whose_marks_are_the_same() {
         let request = RequestText::new("GET\nhttps://a/\nx-aa-z:1\nx-ab-z:2\nx-aa-z:3\nab:4\n:5\nabc:".into());
         assert_eq!(mark("x-aa-z"), mark("x-ba-z"), "the same mark");
         let of = |name| request.named(name);

@@ -54,7 +54,7 @@ pub struct SimulatedRollout {
     pub blocked: Vec<Blocker>,
     /// Until when nothing but a change can take that away, and at which change that was found.
     pub asleep: (Instant, u64),
-    /// What was last reported what stands in the way.
+    /// What was last reported to stand in the way.
     pub reported: Vec<&'static str>,
     /// Its state, as of the last change.
     pub live: LiveState,

@@ -1,4 +1,4 @@
-//! What the platform's driver is told of a step: the number of its shape, which it knows or asks for, or all of it.
+//! A step as the platform's driver gets it: the number of its shape, which it knows or asks for, or all of it.
 
 use std::rc::Rc;
 
@@ -13,7 +13,7 @@ use tidegate_protocol::shape::{self, Outline, Shape};
 /// files and lives in caches; where there are more, all are forgotten and learned anew.
 const SHAPES_MAX: usize = 512;
 
-/// The shapes that were told.
+/// The shapes that were handed out.
 #[derive(Default)]
 pub(super) struct Shapes {
     /// No number is used twice, so a driver that remembers more than this is never wrong.
@@ -39,9 +39,9 @@ impl Shapes {
     }
 }
 
-/// What is to be done next, as the driver is told.
+/// What is to be done next, as the driver gets it.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Told {
+pub enum Encoded {
     /// All of it: [`Arrival::to_text`], or a step's.
     Text(String),
     /// The request's number, the shape's, and the edits that are not in it.
@@ -57,37 +57,37 @@ pub enum Told {
 
 impl Isolate {
     /// Takes a request in, as [`Isolate::arrive`] does.
-    pub fn arrive_told(
+    pub fn arrive_encoded(
         &mut self,
         request: RequestText,
         platform: &impl Platform,
         has_waited: bool,
         now_ms: f64,
-    ) -> Told {
+    ) -> Encoded {
         let outline = Outline::of(&request);
         let arrival = self.arrive(request, platform, has_waited, now_ms);
-        let Arrival::Begins(number, step) = &arrival else { return Told::Text(arrival.to_text()) };
+        let Arrival::Begins(number, step) = &arrival else { return Encoded::Text(arrival.to_text()) };
         match outline.asking(step) {
-            Some(shape) => self.told(*number, shape),
-            None => Told::Text(arrival.to_text()),
+            Some(shape) => self.encoded(*number, shape),
+            None => Encoded::Text(arrival.to_text()),
         }
     }
 
     /// Goes on with a request that an upstream has answered, as [`Isolate::go_on`] does.
-    pub fn go_on_told(&mut self, number: u32, answer: AnswerText, now_ms: f64) -> Told {
+    pub fn go_on_encoded(&mut self, number: u32, answer: AnswerText, now_ms: f64) -> Encoded {
         let etag = answer.header("etag").map(str::to_owned);
         let step = self.go_on(number, Ok(answer), now_ms);
         match shape::answering(&step, etag.as_deref()) {
-            Some(shape) => self.told(number, shape),
-            None => Told::Text(step.to_text(number)),
+            Some(shape) => self.encoded(number, shape),
+            None => Encoded::Text(step.to_text(number)),
         }
     }
 
-    fn told(&mut self, number: u32, Shape { common, own }: Shape) -> Told {
-        Told::Shape { number, shape: self.shapes.number(common), own }
+    fn encoded(&mut self, number: u32, Shape { common, own }: Shape) -> Encoded {
+        Encoded::Shape { number, shape: self.shapes.number(common), own }
     }
 
-    /// A shape that was told a moment ago.
+    /// A shape that was handed out a moment ago.
     pub fn shape(&self, number: u32) -> Option<Rc<str>> {
         self.shapes.text(number)
     }
