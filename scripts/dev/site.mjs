@@ -65,8 +65,7 @@ export function site({ port, plan, reason, tokens, state, isFresh, command, log 
       );
       await answering(`${here.origin}/_tidegate/health`);
       if (isClosed) return;
-      const rollouts = compiledPlan(plan, here.legacy.url, here.next.url);
-      here.key = rollouts[0].key;
+      const rollouts = await inForce(compiledPlan(plan, here.legacy.url, here.next.url));
       await here.ask('PUT', 'plans', { rollouts, reason }).catch((error) => {
         throw new Error(
           `the plan cannot be applied: ${error.message}\nFRESH=1 ${command} forgets what earlier runs have left`,
@@ -107,6 +106,21 @@ export function site({ port, plan, reason, tokens, state, isFresh, command, log 
       return Promise.all(running.map((one) => one.close()));
     },
   };
+
+  /** The plan of the file where that is new or was changed; else what is in force of it, as somebody has applied it. */
+  async function inForce(rollouts) {
+    here.key = rollouts[0].key;
+    const applied = `${state}/plan.sha256`;
+    const hash = createHash('sha256').update(readFileSync(plan)).digest('hex');
+    const isSame = existsSync(applied) && readFileSync(applied, 'utf8') === hash;
+    writeFileSync(applied, hash);
+    const known = isSame ? (await here.ask('GET', 'plans')).rollouts : [];
+    const kept = known.filter(({ key }) => rollouts.some((own) => own.key === key));
+    if (kept.length === 0) return rollouts;
+    return kept.map((own) =>
+      own.upstreams ? { ...own, upstreams: { ...own.upstreams, legacy: here.legacy.url, new: here.next.url } } : own,
+    );
+  }
 
   async function frontend(side, wanted) {
     const shop = await startFrontend(side, { port: wanted }).catch((error) => {

@@ -249,7 +249,7 @@ async fn answer_of(env: &Env, fetch: &Fetch) -> Result<(u16, String), String> {
     let url = pull::url(&pull, &address)?;
     let asked = glue::ask_source(&url, authorization, pull::ANSWER_BYTES_MAX, pull::ANSWER_MS_MAX).await;
     // What the platform says may have the address in it, which is a secret.
-    let answer = asked.map_err(|error| pull::said(&glue::message(&error), &url))?;
+    let answer = asked.map_err(|error| format!("it cannot be asked: {}", pull::said(&glue::message(&error), &url)))?;
     Ok((answer.status(), answer.body()))
 }
 

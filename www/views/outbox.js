@@ -184,9 +184,10 @@ function createMessage(dispatch) {
   };
 }
 
-function progressOf({ state, tries, next_try: next }, now) {
+function progressOf({ state, tries, next_try: next, held_until: held }, now) {
   if (state === 'sent') return { icon: 'pass', word: 'Sent', tone: 'good' };
   if (state === 'dead') return { icon: 'fail', word: 'Given up', tone: 'bad' };
+  if (tries === 0 && held) return { icon: 'clock', word: `Held back, sent ${until(held, now)}`, tone: 'calm' };
   if (tries === 0) return { icon: 'clock', word: 'Waiting', tone: 'calm' };
   return { icon: 'warning', word: `Next try ${until(next, now)}`, tone: 'warn' };
 }

@@ -29,7 +29,8 @@ pub fn run(arguments: &ApplyArguments, json: bool) -> Result<(), Failure> {
     let looked = put(consent.reason.as_deref(), true)?;
     let foreseen: PlansApplied = looked.read()?;
     if !(json && consent.yes) {
-        note(&table(&foreseen));
+        let known: Value = client.get("plans", &[])?.read()?;
+        note(&table(&foreseen, &|key| differences(plan_of(&known["rollouts"], key), plan_of(&json!(rollouts), key))));
     }
     let count = foreseen.changes.iter().filter(|change| change.change != "unchanged").count();
     if count == 0 {
@@ -45,6 +46,11 @@ pub fn run(arguments: &ApplyArguments, json: bool) -> Result<(), Failure> {
     let applied: PlansApplied = answer.read()?;
     print(&format!("{} applied; the plans are at revision {}", counted(count, "change"), applied.revision))
 }
+
+/// So many differences of a plan are listed.
+const DIFFERENCES_MAX: usize = 20;
+/// So much is shown of a value.
+const VALUE_CHARS: usize = 60;
 
 /// Each plan as `tidegate compile` prints it.
 fn rollouts(loaded: Loaded) -> Result<Vec<Value>, Failure> {
@@ -63,7 +69,68 @@ fn body(rollouts: &[Value], prune: bool, reason: Option<&str>, is_dry_run: bool)
     body
 }
 
-fn table(foreseen: &PlansApplied) -> String {
+fn plan_of<'a>(rollouts: &'a Value, key: &str) -> &'a Value {
+    let own = rollouts.as_array().into_iter().flatten().find(|own| own["key"] == key);
+    own.unwrap_or(&Value::Null)
+}
+
+/// Where two plans differ, a line each: `upstreams.new: "https://a" → "https://b"`.
+fn differences(before: &Value, after: &Value) -> Vec<String> {
+    let mut lines = Vec::new();
+    compare("", before, after, &mut lines);
+    let more = lines.len().saturating_sub(DIFFERENCES_MAX);
+    if more > 0 {
+        lines.truncate(DIFFERENCES_MAX);
+        lines.push(format!("and {}", counted(more, "more difference")));
+    }
+    lines
+}
+
+fn compare(path: &str, before: &Value, after: &Value, lines: &mut Vec<String>) {
+    let below = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+    match (before, after) {
+        _ if before == after => {}
+        (Value::Object(old), Value::Object(new)) => {
+            let names = old.keys().chain(new.keys().filter(|name| !old.contains_key(*name)));
+            for name in names {
+                compare(&below(name), &before[name], &after[name], lines);
+            }
+        }
+        // Stages and the like have names; of other lists the places are compared.
+        (Value::Array(old), Value::Array(new)) => {
+            let named = |list: &[Value]| list.iter().all(|own| own["name"].is_string());
+            if named(old) && named(new) {
+                let name = |own: &Value| own["name"].as_str().unwrap_or_default().to_owned();
+                let find = |list: &[Value], wanted: &str| list.iter().find(|own| own["name"] == wanted).cloned();
+                let mut names: Vec<String> = old.iter().map(name).collect();
+                names.extend(new.iter().map(name).filter(|own| !old.iter().any(|known| name(known) == *own)));
+                for own in names {
+                    let side = |list: &[Value]| find(list, &own).unwrap_or(Value::Null);
+                    compare(&below(&own), &side(old), &side(new), lines);
+                }
+            } else {
+                for index in 0..old.len().max(new.len()) {
+                    let at = |list: &[Value]| list.get(index).cloned().unwrap_or(Value::Null);
+                    compare(&below(&(index + 1).to_string()), &at(old), &at(new), lines);
+                }
+            }
+        }
+        (Value::Null, new) => lines.push(format!("{path}: added {}", shortened(new))),
+        (old, Value::Null) => lines.push(format!("{path}: removed {}", shortened(old))),
+        (old, new) => lines.push(format!("{path}: {} → {}", shortened(old), shortened(new))),
+    }
+}
+
+fn shortened(value: &Value) -> String {
+    let text = value.to_string();
+    if text.chars().count() <= VALUE_CHARS {
+        return text;
+    }
+    text.chars().take(VALUE_CHARS - 1).chain(['…']).collect()
+}
+
+/// The changes; `differs` says where the plan of a rollout that is changed differs.
+fn table(foreseen: &PlansApplied, differs: &dyn Fn(&str) -> Vec<String>) -> String {
     let width = foreseen.changes.iter().map(|change| change.rollout.chars().count()).max().unwrap_or_default();
     let mut lines = Vec::new();
     for change in &foreseen.changes {
@@ -79,6 +146,9 @@ fn table(foreseen: &PlansApplied) -> String {
             cell(BOLD, &change.rollout, width),
             paint(style, &change.change)
         ));
+        if change.change == "changed" {
+            lines.extend(differs(&change.rollout).into_iter().map(|own| format!("    {}", paint(DIM, own))));
+        }
     }
     let removed = foreseen.changes.iter().filter(|change| change.change == "removed").count();
     if removed > 0 {
@@ -104,9 +174,25 @@ mod tests {
     fn what_would_change_is_marked() {
         let foreseen: PlansApplied = serde_json::from_str(r#"{"changes":[{"rollout":"shop","change":"added"},{"rollout":"checkout","change":"changed"},{"rollout":"ai","change":"unchanged"},{"rollout":"old","change":"removed"}]}"#).unwrap();
         assert_eq!(
-            anstream::adapter::strip_str(&table(&foreseen)).to_string(),
-            "+ shop      added\n~ checkout  changed\n= ai        unchanged\n- old       removed\n! 1 rollout will be removed; its history is kept, but no longer shown"
+            anstream::adapter::strip_str(&table(&foreseen, &|_| vec!["start: added \"2026-12-10\"".into()])).to_string(),
+            "+ shop      added\n~ checkout  changed\n    start: added \"2026-12-10\"\n= ai        unchanged\n- old       removed\n! 1 rollout will be removed; its history is kept, but no longer shown"
         );
+    }
+
+    #[test]
+    fn where_two_plans_differ_is_listed_by_the_names_of_their_parts() {
+        let before = json(r#"{"key":"shop","upstreams":{"legacy":"http://a","new":"http://b"},"stage":[{"name":"canary","hold":"1d"},{"name":"full","hold":"1d"}],"alpha":0.01}"#);
+        let after = json(r#"{"key":"shop","upstreams":{"legacy":"http://a","new":"http://c"},"stage":[{"name":"canary","hold":"2d"},{"name":"half","hold":"1d"},{"name":"full","hold":"1d"}]}"#);
+        assert_eq!(
+            differences(&before, &after),
+            [
+                r#"alpha: removed 0.01"#,
+                r#"stage.canary.hold: "1d" → "2d""#,
+                r#"stage.half: added {"hold":"1d","name":"half"}"#,
+                r#"upstreams.new: "http://b" → "http://c""#,
+            ]
+        );
+        assert_eq!(differences(&before, &before), [""; 0]);
     }
 
     #[test]

@@ -29,6 +29,9 @@ pub struct OutboxArguments {
     /// How many, the newest first
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..=1000))]
     pub limit: u64,
+    /// End with exit code 1 where a channel fails, or has given up a message
+    #[arg(long, conflicts_with = "retry")]
+    pub check: bool,
     #[command(flatten)]
     pub connection: Connection,
 }
@@ -60,10 +63,14 @@ pub fn run(arguments: &OutboxArguments, json: bool) -> Result<(), Failure> {
     query.extend(arguments.sent.then_some(("state", "waiting,dead,sent")));
     query.extend(arguments.rollout.as_deref().map(|key| ("rollout", key)));
     let answer = client.get("outbox", &query)?;
+    let outbox: Outbox = answer.read()?;
     if json {
-        return print_raw(&answer.text);
+        print_raw(&answer.text)?;
+    } else {
+        print(&shown(&outbox, now(), wrap::of_stdout()))?;
     }
-    print(&shown(&answer.read()?, now(), wrap::of_stdout()))
+    let is_well = |own: &OutboxChannel| !own.is_dead && own.fault.is_none() && own.error.is_none();
+    if arguments.check && !outbox.channels.iter().all(is_well) { Err(Failure::Refused) } else { Ok(()) }
 }
 
 /// Has samples sent, and fails where one does not arrive.
@@ -131,7 +138,9 @@ fn shown(outbox: &Outbox, now: Instant, width: usize) -> String {
         lines.push(paint(DIM, "Nothing waits, and nothing was given up."));
     }
     for message in &outbox.messages {
-        lines.push(of_message(message, now, width));
+        let is_of = |own: &&OutboxChannel| own.channel == message.channel && own.rollouts.contains(&message.rollout);
+        let fails = outbox.channels.iter().find(is_of).is_some_and(|own| own.error.is_some());
+        lines.push(of_message(message, fails, now, width));
     }
     if outbox.messages.iter().any(|message| message.state == "dead") {
         lines.push(paint(DIM, "Send what was given up again: tidegate outbox --retry all"));
@@ -141,19 +150,10 @@ fn shown(outbox: &Outbox, now: Instant, width: usize) -> String {
 
 fn of_channel(channel: &OutboxChannel, now: Instant, width: usize) -> String {
     let kind = channel.kind.as_deref().map(|kind| format!(" ({kind})")).unwrap_or_default();
-    let style = if channel.is_dead {
-        BAD
-    } else if channel.fault.is_some() {
-        WARN
-    } else {
-        GOOD
-    };
-    let mark = if channel.is_dead {
-        "✗"
-    } else if channel.fault.is_some() {
-        "!"
-    } else {
-        "✓"
+    let (style, mark) = match (channel.is_dead, &channel.fault, &channel.error) {
+        (true, ..) => (BAD, "✗"),
+        (_, None, None) => (GOOD, "✓"),
+        _ => (WARN, "!"),
     };
     let state = match (channel.is_dead, channel.waiting) {
         (true, _) => "dead".to_owned(),
@@ -165,7 +165,11 @@ fn of_channel(channel: &OutboxChannel, now: Instant, width: usize) -> String {
         }
     };
     let of = if channel.rollouts.is_empty() { String::new() } else { format!(" of {}", channel.rollouts.join(", ")) };
-    let fault = channel.fault.as_ref().map(|fault| format!("; {fault}")).unwrap_or_default();
+    let fault = match (&channel.fault, &channel.error) {
+        (Some(fault), _) => format!("; {fault}"),
+        (None, Some(error)) => format!("; the last try failed: {error}"),
+        (None, None) => String::new(),
+    };
     hung(
         &format!("{} ", paint(style, mark)),
         &format!("{}{kind}{of}: {state}{fault}", paint(BOLD, &channel.channel)),
@@ -173,7 +177,8 @@ fn of_channel(channel: &OutboxChannel, now: Instant, width: usize) -> String {
     )
 }
 
-fn of_message(message: &OutboxMessage, now: Instant, width: usize) -> String {
+/// A message; `fails` says whether its channel does, so that it waits behind another one.
+fn of_message(message: &OutboxMessage, fails: bool, now: Instant, width: usize) -> String {
     let when = message.at.get().map(|at| relative(at, now)).unwrap_or_default();
     let state = match message.state.as_str() {
         "dead" => {
@@ -181,7 +186,14 @@ fn of_message(message: &OutboxMessage, now: Instant, width: usize) -> String {
             paint(BAD, format!("given up{at}"))
         }
         "sent" => paint(GOOD, "sent"),
-        _ if message.tries == 0 => paint(DIM, "about to be sent"),
+        _ if message.tries == 0 && fails => paint(DIM, "waits behind one that fails"),
+        _ if message.tries == 0 => match message.held_until.get() {
+            Some(at) => {
+                let until = relative(at, now);
+                paint(DIM, format!("held back, to be sent {until} as one message with what comes until then"))
+            }
+            None => paint(DIM, "being sent"),
+        },
         _ => {
             let next = message.next_try.get().map(|at| format!(", next try {}", relative(at, now))).unwrap_or_default();
             paint(WARN, format!("{} failed{next}", counted(message.tries, "try")))
@@ -215,8 +227,10 @@ mod tests {
         let outbox: Outbox = serde_json::from_str(
             r#"{"at":"2026-12-02T14:00:00Z","channels":[
                 {"channel":"chat","kind":"slack","rollouts":["shop"],"waiting":0,"is_dead":true,"fault":"messages to chat are given up: 410 Gone"},
-                {"channel":"page","kind":"pagerduty","rollouts":["shop","ai"],"waiting":1,"oldest":"2026-12-02T13:56:00Z","is_dead":false}],
+                {"channel":"page","kind":"pagerduty","rollouts":["shop","ai"],"waiting":2,"oldest":"2026-12-02T13:56:00Z","is_dead":false,"error":"no answer within 10 s"}],
               "messages":[
+                {"id":"msg_4","at":"2026-12-02T13:59:00Z","rollout":"shop","channel":"mail","kind":"stage","headline":"It goes on","state":"waiting","tries":0,"held_until":"2026-12-02T14:00:30Z"},
+                {"id":"msg_3","at":"2026-12-02T13:59:00Z","rollout":"shop","channel":"page","kind":"alert","headline":"Another alert","state":"waiting","tries":0,"held_until":"2026-12-02T14:02:00Z"},
                 {"id":"msg_1","at":"2026-12-02T13:50:00Z","rollout":"shop","channel":"chat","kind":"rollback","headline":"Rolled back","state":"dead","tries":1,"error":"410 Gone","ended_at":"2026-12-02T13:50:01Z"},
                 {"id":"msg_2","at":"2026-12-02T13:56:00Z","rollout":"shop","channel":"page","kind":"alert","headline":"An alert","state":"waiting","tries":3,"next_try":"2026-12-02T14:02:00Z","error":"no answer within 10 s"}]}"#,
         )
@@ -225,7 +239,11 @@ mod tests {
         assert_eq!(
             plain(&shown(&outbox, now, wrap::UNBROKEN)),
             "✗ chat (slack) of shop: dead; messages to chat are given up: 410 Gone
-✓ page (pagerduty) of shop, ai: 1 message waits, the oldest 4 min ago
+! page (pagerduty) of shop, ai: 2 messages wait, the oldest 4 min ago; the last try failed: no answer within 10 s
+  msg_4  stage to mail, 1 min ago, held back, to be sent in 30 s as one message with what comes until then
+  “It goes on”
+  msg_3  alert to page, 1 min ago, waits behind one that fails
+  “Another alert”
   msg_1  rollback to chat, 10 min ago, given up 9 min ago: 410 Gone
   “Rolled back”
   msg_2  alert to page, 4 min ago, 3 tries failed, next try in 2 min: no answer within 10 s

@@ -15,9 +15,15 @@ pub fn signal_line(signal: &SignalState, now: Instant) -> (String, String) {
     let value = match (signal.value, signal.at.get()) {
         (Some(value), Some(at)) => {
             let age = relative(at, now);
-            let what = if signal.kind == "count" { format!("{value} counted") } else { value.to_string() };
             let stale = if signal.is_stale { "; that counts no more" } else { "" };
-            format!("{} {what} {}", signal.name, paint(DIM, format!("({age}{from}{stale})")))
+            match signal.counted {
+                Some(counted) => format!(
+                    "{} {counted} in this attempt {}",
+                    signal.name,
+                    paint(DIM, format!("(last report {age}{from}{stale})"))
+                ),
+                None => format!("{} {value} {}", signal.name, paint(DIM, format!("({age}{from}{stale})"))),
+            }
         }
         _ => format!("{} {}", signal.name, paint(DIM, format!("(never reported{from})"))),
     };
@@ -112,6 +118,13 @@ mod tests {
         says(
             signal_line(&signal(r#"{"name":"p1","kind":"count","source":"receiver","receiver":"alerts"}"#), now),
             "p1 (never reported, from alerts)",
+        );
+        says(
+            signal_line(
+                &signal(r#"{"name":"p1","kind":"count","source":"reported","value":0,"counted":3,"at":"2026-12-02T13:59:48Z"}"#),
+                now,
+            ),
+            "p1 3 in this attempt (last report 12 s ago)",
         );
         let receiver: ReceiverState = serde_json::from_str(
             r#"{"name":"alerts","kind":"alertmanager","path":"/_tidegate/in/alerts","last_at":"2026-12-02T13:59:00Z","firing":2}"#,

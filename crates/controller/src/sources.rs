@@ -80,6 +80,9 @@ impl State {
                     }
                 }
             }
+            for (signal, about) in &taken.about {
+                batch.about(&key, signal, about);
+            }
             for alert in &taken.forgotten {
                 batch.forget_alert(&key, name, alert);
             }

@@ -6,8 +6,8 @@
 
 use serde_json::Value;
 
-use tidegate_model::Instant;
-use tidegate_model::notification::{Link, Notification, NotificationKind, Urgency};
+use tidegate_model::notification::{Folded, Link, Notification, NotificationKind, Urgency};
+use tidegate_model::{Instant, Name};
 
 /// A folded message lists so many of its messages.
 const LINES_MAX: usize = 30;
@@ -29,17 +29,20 @@ pub fn fold(parts: &[Part]) -> Option<Notification> {
     let lead = lead(parts)?;
     let (first, last) = (&parts.first()?.notification, &parts.last()?.notification);
     let count: u64 = parts.iter().map(|part| part.folded.max(1)).sum();
-    let rollouts = rollouts(parts);
+    let of = about(parts);
+    let rollouts = rollouts(&of);
     let is_one = rollouts.len() == 1;
-    let since = clock(first.at);
+    let since = first.folded.as_ref().and_then(|own| own.since).unwrap_or(first.at);
+    // Of a folded one the line of its own gravest message, without what folding has put behind it.
+    let headline = lead.folded.as_ref().map_or(&lead.headline, |own| &own.headline).clone();
     let action = lead.action.clone().or_else(|| parts.iter().find_map(|part| part.notification.action.clone()));
     let (headline, why) = if is_one {
-        (format!("{} ({count} messages since {since})", lead.headline), lead.why.clone())
+        (format!("{headline} ({count} messages since {})", clock(since)), lead.why.clone())
     } else {
         let ask = if action.is_some() { "Needs attention." } else { "No action needed." };
         (
-            format!("{} rollouts within {}: {}. {ask}", rollouts.len(), within(first.at, last.at), tally(parts)),
-            format!("{count} messages came at once; the gravest: {}", lead.headline),
+            format!("{} rollouts within {}: {}. {ask}", rollouts.len(), within(since, last.at), tally(&of)),
+            format!("{count} messages came at once; the gravest: {headline}"),
         )
     };
     Some(Notification {
@@ -55,13 +58,28 @@ pub fn fold(parts: &[Part]) -> Option<Notification> {
         figures: lines(parts, count, is_one),
         owner: lead.owner.clone().filter(|_| is_one),
         next: last.next.clone().filter(|_| is_one),
-        links: links(lead, parts),
+        links: links(lead, parts, is_one),
         command: lead.command.clone().filter(|_| is_one).or_else(|| (!is_one).then(|| "tidegate status".to_owned())),
         incident: None,
         audience: lead.audience.clone(),
         text: lead.text.clone(),
         entry: entries(parts),
+        folded: Some(Folded { since: Some(since), headline, of }),
     })
+}
+
+/// What messages are about, each kind and rollout once.
+fn about(parts: &[Part]) -> Vec<(NotificationKind, Name)> {
+    let mut of: Vec<(NotificationKind, Name)> = Vec::new();
+    for own in parts.iter().map(|part| &part.notification) {
+        let single = || vec![(own.kind, own.rollout.clone())];
+        for one in own.folded.as_ref().map_or_else(single, |folded| folded.of.clone()) {
+            if !of.contains(&one) {
+                of.push(one);
+            }
+        }
+    }
+    of
 }
 
 /// The gravest message; of several equally grave ones the last.
@@ -92,18 +110,18 @@ const fn rank(kind: NotificationKind) -> u8 {
     }
 }
 
-fn rollouts(parts: &[Part]) -> Vec<&str> {
-    let mut keys: Vec<&str> = parts.iter().map(|part| part.notification.rollout.as_str()).collect();
+fn rollouts(of: &[(NotificationKind, Name)]) -> Vec<&str> {
+    let mut keys: Vec<&str> = of.iter().map(|(_, key)| key.as_str()).collect();
     keys.sort_unstable();
     keys.dedup();
     keys
 }
 
 /// How many rollouts each kind of message is about: `40 rolled back, 2 killed`.
-fn tally(parts: &[Part]) -> String {
+fn tally(of: &[(NotificationKind, Name)]) -> String {
     let mut kinds: Vec<(u8, &str, Vec<&str>)> = Vec::new();
-    for part in parts {
-        let (kind, key) = (part.notification.kind, part.notification.rollout.as_str());
+    for (kind, key) in of {
+        let (kind, key) = (*kind, key.as_str());
         let did = did(kind);
         match kinds.iter_mut().find(|(_, own, _)| *own == did) {
             Some((_, _, keys)) if keys.contains(&key) => {}
@@ -156,11 +174,19 @@ fn lines(parts: &[Part], count: u64, is_one: bool) -> Vec<String> {
     lines
 }
 
-fn links(lead: &Notification, parts: &[Part]) -> Vec<Link> {
+fn links(lead: &Notification, parts: &[Part], is_one: bool) -> Vec<Link> {
+    if is_one {
+        return lead.links.iter().take(LINKS_MAX).cloned().collect();
+    }
     let mut links: Vec<Link> = Vec::new();
-    for link in lead.links.iter().chain(parts.iter().flat_map(|part| part.notification.links.iter().take(1))) {
-        if links.len() < LINKS_MAX && !links.iter().any(|own| own.url == link.url) {
-            links.push(link.clone());
+    for own in std::iter::once(lead).chain(parts.iter().map(|part| &part.notification)) {
+        // A folded one names the rollout in each already.
+        let of = if own.folded.is_some() { String::new() } else { format!(" of {}", own.rollout) };
+        let count = if own.folded.is_some() { LINKS_MAX } else { 1 };
+        for link in own.links.iter().take(count) {
+            if links.len() < LINKS_MAX && !links.iter().any(|known| known.url == link.url) {
+                links.push(Link { title: format!("{}{of}", link.title), url: link.url.clone() });
+            }
         }
     }
     links
@@ -261,6 +287,25 @@ mod tests {
         let first = Part { notification: fold(&many).unwrap(), folded: 40 };
         let again = fold(&[first, part("shop", NotificationKind::Alert, 41, "The last")]).unwrap();
         assert_eq!(again.figures.last().unwrap(), "and 11 earlier ones");
-        assert!(again.headline.starts_with("The last (41 messages since "), "{}", again.headline);
+        assert_eq!(again.headline, "The last (41 messages since 09:00:00 UTC)");
+        let quiet = part("shop", NotificationKind::Checkin, 42, "Check-in");
+        let third = fold(&[Part { notification: again, folded: 41 }, quiet]).unwrap();
+        assert_eq!(third.headline, "The last (42 messages since 09:00:00 UTC)");
+    }
+
+    #[test]
+    fn what_is_folded_with_messages_of_several_rollouts_still_counts_them_all() {
+        let linked = |key: &str| {
+            let mut own = part(key, NotificationKind::Rollback, 0, &format!("Rolled back {key}"));
+            own.notification.links = vec![Link { title: "console".into(), url: format!("https://x/{key}") }];
+            own
+        };
+        let first = Part { notification: fold(&[linked("a"), linked("b")]).unwrap(), folded: 2 };
+        let titles = |own: &Notification| own.links.iter().map(|link| link.title.clone()).collect::<Vec<_>>();
+        assert_eq!(titles(&first.notification), ["console of b", "console of a"]);
+        let again = fold(&[first, part("b", NotificationKind::Alert, 3, "An alert")]).unwrap();
+        assert_eq!(again.headline, "2 rollouts within 3 s: 2 rolled back, 1 with an alert. No action needed.");
+        assert_eq!(again.why, "3 messages came at once; the gravest: Rolled back b");
+        assert_eq!(titles(&again), ["console of b", "console of a"]);
     }
 }

@@ -27,6 +27,8 @@ const LATE_MS: i64 = 60_000;
 pub const RESOLVED_MS_MAX: i64 = 7 * 86_400_000;
 /// So many alerts of one receiver are remembered.
 const ALERTS_MAX: usize = 5_000;
+/// What an alert that is over was called is said for so long, in milliseconds.
+const ABOUT_MS_MAX: i64 = 86_400_000;
 /// The most that one delivery counts of one signal.
 const COUNT_MAX: f64 = 1e9;
 
@@ -44,6 +46,22 @@ pub enum AlertStatus {
     Moment,
 }
 
+/// What the sender of an alert calls it, for the messages about what it leads to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct About {
+    /// The receiver that got it.
+    pub receiver: String,
+    /// The alert's name.
+    pub name: String,
+    /// What it says of itself; empty where it says nothing.
+    pub text: String,
+    /// Where to read on; empty where there is no such place.
+    pub url: String,
+    /// When it was delivered.
+    pub at: Option<Instant>,
+}
+
 /// An alert of a delivery with the rules that are about it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Occurrence {
@@ -59,6 +77,8 @@ pub struct Occurrence {
     pub once: Option<String>,
     /// The rules.
     pub rules: Vec<Matched>,
+    /// What the sender calls it, where it has a name for it.
+    pub about: Option<About>,
 }
 
 /// A rule that is about an alert.
@@ -97,6 +117,8 @@ pub struct ReceiverState {
 pub struct Sources {
     receivers: BTreeMap<String, ReceiverState>,
     pulls: BTreeMap<String, PullState>,
+    /// By signal: the alert that last began and is about it.
+    about: BTreeMap<String, About>,
 }
 
 /// What a delivery comes to.
@@ -110,6 +132,8 @@ pub struct Taken {
     pub changed: Vec<String>,
     /// The keys of alerts that are forgotten.
     pub forgotten: Vec<String>,
+    /// What the senders of alerts that have begun call them, by the signals that they are about.
+    pub about: Vec<(String, About)>,
     /// How many alerts began, or ended, or facts were new.
     pub news: usize,
 }
@@ -144,6 +168,17 @@ impl Sources {
         self.pulls.entry(signal.to_owned()).or_default()
     }
 
+    /// The alert that last began and is about this signal, while it fires or for a day.
+    pub fn about(&self, signal: &str, now: Instant) -> Option<&About> {
+        let is_recent = |own: &About| own.at.is_some_and(|at| now.ms_since(at) < ABOUT_MS_MAX);
+        self.about.get(signal).filter(|own| is_recent(own) || self.level(signal) == AlertStatus::Firing)
+    }
+
+    /// Remembers what the sender of an alert about this signal calls it.
+    pub fn remember_about(&mut self, signal: String, about: About) {
+        self.about.insert(signal, about);
+    }
+
     /// Takes in a delivery for a receiver of the plan. `is_known` says what was counted before.
     pub fn take(
         &mut self,
@@ -160,7 +195,7 @@ impl Sources {
         own.last_at = Some(now);
         let mut counted: Vec<String> = Vec::new();
         for occurrence in occurrences {
-            let Occurrence { key, status, at, is_beginning, once, rules } = occurrence;
+            let Occurrence { key, status, at, is_beginning, once, rules, about } = occurrence;
             let is_new = once.as_ref().is_some_and(|once| !is_known(once) && !counted.contains(once));
             counted.extend(once.iter().cloned());
             let step = if status == AlertStatus::Moment {
@@ -184,6 +219,10 @@ impl Sources {
             };
             taken.news += usize::from(matches!(step, Step::Begins | Step::Ends) || is_new);
             let counts_now = if once.is_some() { is_new } else { step == Step::Begins };
+            if let Some(about) = about.filter(|_| counts_now || step == Step::Begins) {
+                let about = About { receiver: name.to_owned(), at: Some(now), ..about };
+                taken.about.extend(rules.iter().map(|rule| (rule.outcome.signal().to_string(), about.clone())));
+            }
             for Matched { outcome, number } in rules {
                 match outcome {
                     RuleOutcome::Set(_) => {}
@@ -199,6 +238,9 @@ impl Sources {
             }
         }
         taken.forgotten = own.forget(now);
+        for (signal, about) in &taken.about {
+            self.remember_about(signal.clone(), about.clone());
+        }
         if let Some(receiver) = plan.receivers.get(name) {
             self.sum_up(plan, receiver, counts, touched, &mut taken);
         }

@@ -137,7 +137,8 @@ pub struct Notification {
     /// Where to read on: the console at that entry, then the plan's dashboards and runbook.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub links: Vec<Link>,
-    /// The one command that stops or undoes it.
+    /// The command that stops or undoes it, or those that go on from here; several are on lines of their own, in the
+    /// order in which they are run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
     /// What the trigger and the end of one incident have in common, at most 255 characters.
@@ -152,6 +153,21 @@ pub struct Notification {
     /// The history entry as the API shows it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entry: Option<serde_json::Value>,
+    /// Of a message that is made of several: what it is made of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub folded: Option<Folded>,
+}
+
+/// What a message is made of that stands for several.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Folded {
+    /// When the first of them happened.
+    pub since: Option<Instant>,
+    /// The first line of the gravest.
+    pub headline: String,
+    /// What they are about, each kind and rollout once.
+    pub of: Vec<(NotificationKind, Name)>,
 }
 
 impl Default for Notification {
@@ -175,6 +191,7 @@ impl Default for Notification {
             audience: None,
             text: None,
             entry: None,
+            folded: None,
         }
     }
 }

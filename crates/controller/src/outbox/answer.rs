@@ -39,7 +39,7 @@ pub fn show(state: &State, storage: &mut dyn Storage, call: &Call, now: Instant)
     let rollout = parameter(&call.query, "rollout");
     let rows = stored::shown(storage, &states, rollout.as_deref(), limit)?;
     let totals = stored::totals(storage)?;
-    let messages = rows.iter().map(|row| view(state, row)).collect();
+    let messages = rows.iter().map(|row| view(state, row, now)).collect();
     let unused = unused(state);
     let lines = state.outbox.lines().iter().chain(&unused);
     let mut channels: Vec<shapes::OutboxChannel> =
@@ -63,10 +63,11 @@ fn unused(state: &State) -> Vec<Line> {
     unused
 }
 
-fn view(state: &State, row: &Shown) -> shapes::OutboxMessage {
+fn view(state: &State, row: &Shown, now: Instant) -> shapes::OutboxMessage {
     let Shown { message, notification, .. } = row;
     let target = state.outbox.line(&message.channel, &message.target);
     let is_waiting = row.state == "waiting";
+    let held_until = target.filter(|_| is_waiting && message.tries == 0).and_then(|line| line.ready_at(now));
     shapes::OutboxMessage {
         id: message.id.clone(),
         at: message.at.into(),
@@ -80,6 +81,7 @@ fn view(state: &State, row: &Shown) -> shapes::OutboxMessage {
         state: row.state.as_str().into(),
         tries: message.tries,
         next_try: Time::from(is_waiting.then_some(message.next_try)),
+        held_until: held_until.filter(|at| *at > now).into(),
         error: Some(message.last_error.clone()).filter(|error| !error.is_empty()),
         folded: message.folded,
         ended_at: row.ended_at.into(),

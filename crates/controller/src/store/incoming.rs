@@ -4,18 +4,23 @@
 use super::{Batch, Storage, StorageError};
 use tidegate_decide::deployment::Deployment;
 use tidegate_decide::series::minute_of;
-use tidegate_decide::sources::{AlertStatus, KnownAlert, PullState, RESOLVED_MS_MAX};
+use tidegate_decide::sources::{About, AlertStatus, KnownAlert, PullState, RESOLVED_MS_MAX};
 use tidegate_model::{Instant, Name};
 use tidegate_protocol::receive::BODY_PREFIX;
 
 /// What is stored of each rollout; it goes with the rollout.
-pub const OF_ROLLOUTS: [&str; 4] = ["receivers", "alerts", "deliveries", "pulls"];
+pub const OF_ROLLOUTS: [&str; 5] = ["receivers", "alerts", "deliveries", "pulls", "alerts_of"];
 /// The migration that these came with.
 pub const TABLES: [&str; 4] = [
     "CREATE TABLE IF NOT EXISTS receivers (rollout TEXT NOT NULL, name TEXT NOT NULL, last_at INTEGER NOT NULL, PRIMARY KEY (rollout, name)) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS alerts (rollout TEXT NOT NULL, receiver TEXT NOT NULL, alert TEXT NOT NULL, status TEXT NOT NULL, at INTEGER NOT NULL, delivered_at INTEGER NOT NULL, signals TEXT NOT NULL, PRIMARY KEY (rollout, receiver, alert)) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS deliveries (rollout TEXT NOT NULL, receiver TEXT NOT NULL, id TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (rollout, receiver, id)) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS pulls (rollout TEXT NOT NULL, signal TEXT NOT NULL, since INTEGER NOT NULL, error TEXT NOT NULL, is_blank INTEGER NOT NULL, PRIMARY KEY (rollout, signal)) WITHOUT ROWID",
+];
+
+/// What the senders of alerts call them, by signal; a migration of its own.
+pub const ABOUT: [&str; 1] = [
+    "CREATE TABLE IF NOT EXISTS alerts_of (rollout TEXT NOT NULL, signal TEXT NOT NULL, about TEXT NOT NULL, PRIMARY KEY (rollout, signal)) WITHOUT ROWID",
 ];
 
 /// A delivery without a name of its own is known again for so long, in milliseconds: whoever retries does so soon.
@@ -42,6 +47,12 @@ impl Batch {
                 ("signals", alert.signals.join(" ").into()),
             ],
         );
+    }
+
+    /// What the sender of an alert about a signal calls it.
+    pub fn about(&mut self, rollout: &Name, signal: &str, about: &About) {
+        let text = serde_json::to_string(about).unwrap_or_default();
+        self.put("alerts_of", 2, [("rollout", rollout.into()), ("signal", signal.into()), ("about", text.into())]);
     }
 
     /// An alert is forgotten.
@@ -146,6 +157,10 @@ pub fn load(storage: &mut dyn Storage, deployment: &mut Deployment) -> Result<()
             let signals: Vec<String> = row.text(5).split_whitespace().map(str::to_owned).collect();
             let alert = KnownAlert { status: status(row.text(2)), at, delivered_at, signals };
             metrics.sources.receiver_mut(row.text(0)).alerts.insert(row.text(1).to_owned(), alert);
+        }
+        for row in storage.rows("SELECT signal, about FROM alerts_of WHERE rollout = ?", &[(&key).into()])? {
+            let about = serde_json::from_str(row.text(1)).unwrap_or_default();
+            metrics.sources.remember_about(row.text(0).to_owned(), about);
         }
         // What alerts set holds for longer than reports are loaded.
         for (signal, at) in metrics.sources.levels() {

@@ -35,7 +35,7 @@ const TABLES: [&str; 15] = [
 /// The number of a database that has no row `schema`.
 const UNNUMBERED: u64 = 1;
 /// The statements of the migration to number 2, to number 3 and so on. Only ever appended to.
-const MIGRATIONS: &[&[&str]] = &[OUTBOX, &incoming::TABLES, BINS];
+const MIGRATIONS: &[&[&str]] = &[OUTBOX, &incoming::TABLES, BINS, &incoming::ABOUT];
 /// Messages out: the messages themselves, how many of each channel, what rollouts remember of their messages,
 /// and texts of the deployment.
 const OUTBOX: &[&str] = &[

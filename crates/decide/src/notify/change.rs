@@ -6,6 +6,7 @@ use super::{Outgoing, address};
 use crate::explain;
 use crate::judge::guard::guardrail_key;
 use crate::rollout::Change;
+use crate::sources::Sources;
 use tidegate_model::Name;
 use tidegate_model::command::{Cause, Command};
 use tidegate_model::history::{Entry, EntryCause};
@@ -20,6 +21,7 @@ pub(super) fn messages(
     words: &Words<'_>,
     before: Option<&Record>,
     change: &Change,
+    sources: &Sources,
     memory: &mut Memory,
 ) -> Option<Outgoing> {
     let entry = &change.entry;
@@ -30,7 +32,10 @@ pub(super) fn messages(
     notification.links = words.links(Some(entry.revision), guardrail.map(|own| &own.links));
     notification.figures = explain::figures(entry);
     notification.entry = serde_json::from_str(&change.text).ok();
-    notification.text = guardrail.and_then(|own| own.text.clone());
+    if let Some(guardrail) = guardrail {
+        notification.text.clone_from(&guardrail.text);
+        words.add_alerts(&mut notification, guardrail, sources);
+    }
     let channels = telling.channels(notification.urgency);
     if is_incident(notification.kind) {
         let key = incident(words.key(), entry);
@@ -148,8 +153,8 @@ impl Telling<'_> {
             Command::Set(_) => Some(self.set()),
             Command::Pause => {
                 let what = format!("{key} was paused{} at {} %", self.by(), live.percentage);
-                let resume = Some(format!("tidegate resume {key}"));
-                Some(Notification { command: resume, ..self.gone_on(&what) })
+                let decide = format!("tidegate resume {key}\ntidegate rollback {key}");
+                Some(Notification { command: Some(decide), ..self.gone_on(&what) })
             }
             Command::Complete(_) => {
                 let what = format!("{key} is complete{}: 100 % on new", self.by());
@@ -230,28 +235,33 @@ impl Telling<'_> {
     fn taken_back(&self) -> Notification {
         let (words, live) = (self.words, &self.entry.state);
         let key = words.key();
-        let (what, action) = match (&self.entry.command, live.phase) {
+        let cause = explain::cause(self.entry).map(|cause| format!(": {cause}")).unwrap_or_default();
+        let resume = format!("tidegate resume {key}");
+        let either = format!("{resume}\ntidegate rollback {key}");
+        let (what, action, command) = match (&self.entry.command, live.phase) {
             (Command::Pause, _) => {
-                let what = format!("{key} was paused at {} %", live.percentage);
-                (what, "Decide: resume it, or roll it back.".to_owned())
+                let what = format!("{key} was paused at {} %{cause}", live.percentage);
+                (what, "Decide: resume it, or roll it back.".to_owned(), either)
             }
             (_, Phase::Paused) => {
-                let what = format!("{key} was taken back to {} % and is held there", live.percentage);
-                (what, "Find the cause, then resume it or roll it back.".to_owned())
+                let what = format!("{key} was taken back to {} % and is held there{cause}", live.percentage);
+                (what, "Find the cause, then resume it or roll it back.".to_owned(), either)
             }
             _ => {
                 let to = if live.percentage == tidegate_model::Percentage::ZERO && live.groups.is_empty() {
-                    "0 %: everybody is on legacy".to_owned()
+                    "0 % (everybody is on legacy)".to_owned()
                 } else {
                     format!("{} %", live.percentage)
                 };
-                let what = format!("{key} was rolled back{} to {to}", self.by());
-                (what, self.after_rollback())
+                let what = format!("{key} was rolled back{} to {to}{cause}", self.by());
+                let items = words.plan().after_rollback.iter();
+                let approvals = items.map(|item| format!("tidegate approve {key} {}\n", words::quoted(&item.text)));
+                (what, self.after_rollback(), approvals.collect::<String>() + &resume)
             }
         };
         Notification {
             why: self.why(),
-            command: Some(format!("tidegate resume {key}")),
+            command: Some(command),
             ..words.message(NotificationKind::Rollback, self.severity(), &what, Some(action))
         }
     }

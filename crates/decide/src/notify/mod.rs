@@ -70,7 +70,7 @@ impl Deployment {
         let before = self.rollouts.get(&change.key).map(|rollout| rollout.record.clone());
         let metrics = self.metrics.get_mut(&change.key);
         let words = words::Words { rollout: &change.rollout, outlook: &outlook, console, now: change.entry.at };
-        let outgoing = change::messages(&words, before.as_ref(), change, &mut metrics.judge.notified);
+        let outgoing = change::messages(&words, before.as_ref(), change, &metrics.sources, &mut metrics.judge.notified);
         let has_ended = before.is_some_and(|before| !before.live.has_ended()) && change.entry.state.has_ended();
         let report = has_ended.then(|| report::message(&words, metrics));
         outgoing.into_iter().chain(report).flat_map(Outgoing::addressed).collect()

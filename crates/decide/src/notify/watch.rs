@@ -10,6 +10,7 @@ use crate::judge::notifications::Message;
 use crate::judge::{Evaluation, Judge};
 use crate::metrics::RolloutMetrics;
 use crate::rollout::Rollout;
+use crate::sources::Sources;
 use tidegate_model::live::Phase;
 use tidegate_model::notification::{Notification, NotificationKind, Urgency};
 use tidegate_model::plan::words::Severity;
@@ -22,7 +23,7 @@ pub(super) fn messages(words: &Words<'_>, metrics: &mut RolloutMetrics, facts: &
     let mut outgoing = Vec::new();
     let evaluation = metrics.last.as_ref().filter(|last| last.at == Some(words.now) && words.rollout.unread.is_none());
     if let Some(evaluation) = evaluation {
-        outgoing.extend(alerts(words, evaluation, &mut memory));
+        outgoing.extend(alerts(words, evaluation, &metrics.sources, &mut memory));
         outgoing.extend(evaluation.messages.iter().filter_map(|message| of_message(words, message, &memory)));
         outgoing.extend(resolved(words, &metrics.judge, &mut memory));
     }
@@ -62,7 +63,12 @@ pub(super) fn due_at(rollout: &Rollout, judge: Option<&Judge>, now: Instant) -> 
     [standing, digest, notices].into_iter().flatten().min()
 }
 
-fn alerts(words: &Words<'_>, evaluation: &Evaluation, memory: &mut Memory) -> Vec<Outgoing> {
+fn alerts(
+    words: &Words<'_>,
+    evaluation: &Evaluation,
+    sources: &Sources,
+    memory: &mut Memory,
+) -> Vec<Outgoing> {
     // The severest one that acts is reported with the change that it makes.
     let acting = evaluation.fired.iter().position(|fired| fired.order.is_some());
     let mut alerts = Vec::new();
@@ -82,7 +88,7 @@ fn alerts(words: &Words<'_>, evaluation: &Evaluation, memory: &mut Memory) -> Ve
         let what = format!("{key}: `{}` came true at {}{would}", guardrail.when, words.place());
         let condition = guardrail.when.to_string();
         let incident = incident_of(key, &condition, words.now.as_epoch_ms());
-        let notification = Notification {
+        let mut notification = Notification {
             why: explain::sentence(&fired.text),
             figures,
             text: guardrail.text.clone(),
@@ -92,6 +98,7 @@ fn alerts(words: &Words<'_>, evaluation: &Evaluation, memory: &mut Memory) -> Ve
             revision: Some(words.rollout.record.live.revision),
             ..words.message(NotificationKind::Alert, urgency, &what, (!observes).then(|| to_do(guardrail)))
         };
+        words.add_alerts(&mut notification, guardrail, sources);
         let channels = reached(words, &guardrail.notify, urgency);
         if observes {
             alerts.push(Outgoing { channels, notification: Notification { incident: None, ..notification } });

@@ -5,11 +5,13 @@
 use crate::explain::{self, listed};
 use crate::rollout::Rollout;
 use crate::schedule::{Blocker, Outlook};
+use crate::sources::Sources;
 use tidegate_model::command::Command;
+use tidegate_model::condition::Metric;
 use tidegate_model::notification::{Link, Notification, NotificationKind, Urgency};
 use tidegate_model::plan::messages::Links;
 use tidegate_model::plan::words::Severity;
-use tidegate_model::plan::{Plan, Stage};
+use tidegate_model::plan::{Guardrail, Plan, Stage};
 use tidegate_model::{Instant, Name};
 
 /// What a headline ends with where nothing is asked of anybody.
@@ -82,6 +84,24 @@ impl Words<'_> {
     /// The links of a message about an entry, or a guardrail.
     pub fn links(&self, revision: Option<u64>, of: Option<&Links>) -> Vec<Link> {
         links(self.plan(), revision, of, self.console)
+    }
+
+    /// Adds what the senders of the alerts call them that the signals of a guardrail stand for.
+    pub fn add_alerts(&self, notification: &mut Notification, guardrail: &Guardrail, sources: &Sources) {
+        let signals = guardrail.when.terms.iter().filter_map(|term| match &term.metric {
+            Metric::Signal(name) => Some(name),
+            _ => None,
+        });
+        for signal in signals {
+            let Some(about) = sources.about(signal.as_str(), self.now) else { continue };
+            let text = if about.text.is_empty() { String::new() } else { format!(": {}", about.text) };
+            let figure = format!("{signal}: the alert “{}” of {}{text}", about.name, about.receiver);
+            notification.figures.insert(0, explain::ended(&figure));
+            if !about.url.is_empty() {
+                let link = Link { title: signal.to_string(), url: about.url.clone() };
+                notification.links.insert(notification.links.len().min(1), link);
+            }
+        }
     }
 
     /// What happens next, and when.

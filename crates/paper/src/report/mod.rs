@@ -172,7 +172,13 @@ impl Writing<'_> {
         if let Some(users) = self.input.users {
             row("Different users in this attempt", format!("about {}", Grouped(users.round() as u64)), "–".to_owned());
         }
-        vec![Block::Table(table)]
+        let mut blocks = Vec::new();
+        if self.record.live.attempt > 1 {
+            let all = format!("All {} attempts together, unless a row says otherwise.", self.record.live.attempt);
+            blocks.push(Block::Paragraph(Text::from(all)));
+        }
+        blocks.push(Block::Table(table));
+        blocks
     }
 
     /// The gates as they were when a stage was left, and as they are now.

@@ -257,6 +257,13 @@ pub fn signal(text: &str, plan: &Plan) -> Result<Reported, Problem> {
             }
             Some((name, signal?))
         })?;
+        let other = match signal.kind {
+            SignalKind::Count => ("value", "is counted: report `count`, with the command `--count N` or nothing"),
+            SignalKind::Gauge => ("count", "is a gauge: report its `value`, with the command `--value X`"),
+        };
+        if f.node(other.0).is_some() {
+            r.error(None, format_args!("`{name}` {}", other.1), None);
+        }
         let value = match signal {
             Signal { kind: SignalKind::Count, .. } => f.required(r, "count", Reader::whole).map(|count| count as f64),
             Signal { kind: SignalKind::Gauge, .. } => {

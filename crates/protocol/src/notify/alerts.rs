@@ -68,7 +68,7 @@ impl Alerts<'_> {
 
     fn alert(&self, alias: &str, n: &Notification) -> Value {
         let mut details = Map::new();
-        let command = n.command.as_deref().map(|command| (text::command_label(n), line(command)));
+        let command = n.command.as_ref().map(|_| (text::command_label(n), text::commands(n).join("\n")));
         for (label, words) in text::facts(n).into_iter().chain(command) {
             details.insert(label.to_owned(), cut(&words, DETAIL_CHARS).into());
         }

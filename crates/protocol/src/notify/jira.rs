@@ -104,9 +104,10 @@ impl Document {
         let item = |figure: String| json!({ "type": "listItem", "content": [paragraph(self.sentence(&figure))] });
         content.push(json!({ "type": "bulletList", "content": text::figures(n).map(item).collect::<Value>() }));
         content.extend(text::facts(n).into_iter().map(|(label, words)| self.labelled(label, &words)));
-        if let Some(command) = &n.command {
+        let commands = text::commands(n);
+        if !commands.is_empty() {
             content.push(self.labelled(text::command_label(n), ""));
-            let code = self.marked(command, &Value::Null);
+            let code = json!({ "type": "text", "text": cut(&commands.join("\n"), self.chars_max) });
             content.push(json!({ "type": "codeBlock", "attrs": { "language": "bash" }, "content": [code] }));
         }
         for (title, url) in text::links(n) {

@@ -130,7 +130,10 @@ fn html(n: &Notification) -> String {
         let table = "<table role=\"presentation\" cellpadding=\"0\" cellspacing=\"0\">";
         rows.add(&format!("{table}{facts}</table>"), 14);
     }
-    rows.add(&n.command.as_ref().map(|command| code(text::command_label(n), command)).unwrap_or_default(), 14);
+    let commands = text::commands(n);
+    if !commands.is_empty() {
+        rows.add(&code(text::command_label(n), &commands), 14);
+    }
     let links: Vec<String> = text::links(n).map(|(title, url)| link(&title, url)).collect();
     rows.add(&links.join(" &nbsp;·&nbsp; "), 16);
     let small = text::small_print(n).map(|words| escaped(&format!("{words} · {}", text::at(n.at))));
@@ -160,8 +163,9 @@ fn own_words(words: &str, tone: Tone) -> String {
     format!("<div style=\"border-left:3px solid #d0d7de;padding:2px 0 2px 12px\">{words}</div>")
 }
 
-fn code(label: &str, command: &str) -> String {
-    let command = escaped(&cut(&line(command), TEXT_CHARS));
+fn code(label: &str, commands: &[String]) -> String {
+    let commands: Vec<String> = commands.iter().map(|command| escaped(&cut(command, TEXT_CHARS))).collect();
+    let command = commands.join("<br>");
     let style = "margin:6px 0 0;padding:10px 12px;border-radius:6px;font-size:14px;word-break:break-word";
     format!("<b>{label}</b><div style=\"{style};background:{FIELD};{MONO};color:{INK}\">{command}</div>")
 }

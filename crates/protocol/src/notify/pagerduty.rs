@@ -134,7 +134,7 @@ fn details(n: &Notification) -> Map<String, Value> {
     for (label, words) in text::facts(n) {
         add(&label.to_lowercase(), words);
     }
-    add(&text::command_label(n).to_lowercase(), n.command.as_deref().map(line).unwrap_or_default());
+    add(&text::command_label(n).to_lowercase(), text::commands(n).join("\n"));
     add("revision", n.revision.map(|revision| revision.to_string()).unwrap_or_default());
     details
 }

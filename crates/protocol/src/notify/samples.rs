@@ -117,14 +117,12 @@ fn words(kind: NotificationKind) -> Words {
         },
         Kind::Rollback => Words {
             urgency: Urgency::Critical,
-            headline: "checkout was rolled back to 0 %: 5.1 % of requests failed on new.",
-            action: Some(
-                "Find out what fails on new. All users are on legacy; nothing goes on before somebody resumes it.",
-            ),
-            why: "The guardrail `error_rate > 5% over 5m` came true: 5.1 % on new, 0.04 % on legacy, of 12,480 requests in the last 5 min.",
-            figures: &["error_rate is 5.1 % over 5m; rolls back above 5 %"],
-            next: Some("stays at 0 % until somebody resumes it, which begins attempt 2"),
-            command: Some("tidegate resume checkout --stage canary --reason \"fixed in build 4217\""),
+            headline: "checkout was rolled back to 0 % (everybody is on legacy): error_rate is 5.1 % over 5m. Find the cause and approve 1 item; then resume it.",
+            action: Some("Find the cause and approve 1 item; then resume it."),
+            why: "The guardrail `error_rate > 5% over 5m` came true: error_rate is 5.1 % over 5m, of 12,480 requests; rolls back above 5 %.",
+            figures: &["Of 640 failures on new 612 are answered with a 5xx, 590 of these 503"],
+            next: Some("Rolled back: an operator resumes it."),
+            command: Some("tidegate approve checkout 'Cause found'\ntidegate resume checkout"),
             is_of_incident: true,
             ..QUIET
         },
@@ -169,9 +167,10 @@ fn words(kind: NotificationKind) -> Words {
     }
 }
 
-/// A notification of a kind about a rollout, which the sentences call `checkout`.
+/// A notification of a kind about a rollout.
 pub fn sample(kind: NotificationKind, rollout: Name, at: Instant) -> Notification {
     let words = words(kind);
+    let named = |text: &str| text.replace("checkout", rollout.as_str());
     let link = |title: &str, url: &str| Link { title: title.into(), url: url.into() };
     let is_change = matches!(kind, NotificationKind::Stage | NotificationKind::Rollback | NotificationKind::Kill);
     let actor = match kind {
@@ -183,26 +182,27 @@ pub fn sample(kind: NotificationKind, rollout: Name, at: Instant) -> Notificatio
         kind,
         urgency: words.urgency,
         at,
-        rollout,
-        description: Some("The new checkout".into()),
+        description: Some(named("The new checkout")),
         revision: is_change.then_some(31),
-        headline: words.headline.into(),
-        action: words.action.map(Into::into),
-        why: words.why.into(),
-        figures: words.figures.iter().map(|figure| (*figure).into()).collect(),
+        headline: named(words.headline),
+        action: words.action.map(named),
+        why: named(words.why),
+        figures: words.figures.iter().map(|figure| named(figure)).collect(),
         owner: Some("on-call (ana)".into()),
-        next: words.next.map(Into::into),
+        next: words.next.map(named),
         links: vec![
-            link("Console", "https://ops.example.com/_tidegate/#/checkout/history/31"),
-            link("Dashboard", "https://grafana.example.com/d/checkout?from=now-1h&to=now"),
-            link("Runbook", "https://wiki.example.com/checkout"),
+            link("Console", &named("https://ops.example.com/_tidegate/#/rollouts/checkout/history/31")),
+            link("Dashboard", &named("https://grafana.example.com/d/checkout?from=now-1h&to=now")),
+            link("Runbook", &named("https://wiki.example.com/checkout")),
         ],
-        command: words.command.map(Into::into),
-        incident: words.is_of_incident.then(|| "tidegate-checkout-4f1c2a90-1796008320".into()),
+        command: words.command.map(named),
+        incident: words.is_of_incident.then(|| named("tidegate-checkout-4f1c2a90-1796008320")),
         audience: (kind == NotificationKind::Notice).then(|| "team".into()),
-        text: words.text.map(Into::into),
+        text: words.text.map(named),
+        folded: None,
+        rollout,
         entry: is_change.then(|| {
-            json!({ "rollout": "checkout", "revision": 31, "at": at, "actor": actor, "command": { "command": kind.as_str() } })
+            json!({ "rollout": rollout, "revision": 31, "at": at, "actor": actor, "command": { "command": kind.as_str() } })
         }),
     }
 }

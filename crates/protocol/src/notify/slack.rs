@@ -52,9 +52,10 @@ pub fn message(n: &Notification) -> Value {
     if !facts.is_empty() {
         blocks.push(json!({ "type": "section", "fields": facts.into_iter().map(field).collect::<Value>() }));
     }
-    if let Some(command) = &n.command {
+    let commands = text::commands(n);
+    if !commands.is_empty() {
         // Within a code block nothing is markup but its own end.
-        let code = cut_as(&disarmed(&text::line(command)).replace('`', "'"), TEXT_CHARS, escape);
+        let code = cut_as(&disarmed(&commands.join("\n")).replace('`', "'"), TEXT_CHARS, escape);
         blocks.push(section(format!("*{}*\n```{code}```", text::command_label(n))));
     }
     let links = links(n);

@@ -74,10 +74,14 @@ fn body(n: &Notification, tone: Tone, chars_max: usize) -> Vec<Value> {
         runs.extend(sentence(&cut(&words, chars_max.min(500))));
         add(runs, if index == 0 { "Medium" } else { "Small" });
     }
-    if let Some(command) = &n.command {
-        let code = cut(&text::line(command), chars_max.min(500));
-        let label = run(&format!("{}: ", text::command_label(n)), json!({ "weight": "Bolder" }));
-        add(vec![label, run(&code, json!({ "fontType": "Monospace" }))], "Medium");
+    for (index, command) in text::commands(n).into_iter().enumerate() {
+        let code = run(&cut(&command, chars_max.min(500)), json!({ "fontType": "Monospace" }));
+        if index == 0 {
+            let label = run(&format!("{}: ", text::command_label(n)), json!({ "weight": "Bolder" }));
+            add(vec![label, code], "Medium");
+        } else {
+            add(vec![code], "Small");
+        }
     }
     body.extend(text::small_print(n).map(|words| {
         json!({

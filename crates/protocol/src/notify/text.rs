@@ -245,17 +245,38 @@ pub fn facts(n: &Notification) -> Vec<(&'static str, String)> {
     facts
 }
 
-/// What the command of a message is for.
-pub const fn command_label(n: &Notification) -> &'static str {
+/// The commands of a message, each on a line.
+pub fn commands(n: &Notification) -> Vec<String> {
+    n.command.iter().flat_map(|text| text.lines()).map(line).filter(|own| !own.is_empty()).collect()
+}
+
+/// What the commands of a message are for.
+pub fn command_label(n: &Notification) -> &'static str {
     match n.kind {
-        // It does what is asked for, and takes nothing back.
+        // They do what is asked for, and take nothing back.
         NotificationKind::Waiting
         | NotificationKind::Blocked
         | NotificationKind::Notice
         | NotificationKind::Fault
+        | NotificationKind::Report
         | NotificationKind::Test => "Command",
+        _ if commands(n).len() > 1 && !goes_on(n) => "As you decide",
+        NotificationKind::Rollback | NotificationKind::Kill | NotificationKind::Escalation if goes_on(n) => {
+            "Once the cause is mended"
+        }
         _ => "To stop or undo it",
     }
+}
+
+/// Whether none of its commands takes anything back: each is a step on the way to new.
+fn goes_on(n: &Notification) -> bool {
+    let is_step = |own: &String| {
+        let verb = own.strip_prefix("tidegate ").and_then(|rest| rest.split(' ').next());
+        // Deleting the key that kills revives.
+        matches!(verb, Some("approve" | "resume" | "revive")) || own.contains(" kv key delete ")
+    };
+    let commands = commands(n);
+    !commands.is_empty() && commands.iter().all(is_step)
 }
 
 /// A point in time for people: `2026-11-29 03:12 UTC`.
@@ -293,8 +314,9 @@ pub fn plain(n: &Notification) -> String {
     paragraph("", why.join("\n").trim());
     let facts: Vec<String> = facts(n).into_iter().map(|(label, words)| format!("{label}: {words}")).collect();
     paragraph("", &facts.join("\n"));
-    let label = format!("{}: ", command_label(n));
-    paragraph(&label, &n.command.as_deref().map(line).unwrap_or_default());
+    let commands = commands(n);
+    let separator = if commands.len() > 1 { "\n  " } else { "" };
+    paragraph(&format!("{}: {separator}", command_label(n)), &commands.join("\n  "));
     let links: Vec<String> = links(n).map(|(title, url)| format!("{title}: {url}")).collect();
     paragraph("", &links.join("\n"));
     paragraph("", &small_print(n).map(|words| format!("{words} · {}", at(n.at))).unwrap_or_default());

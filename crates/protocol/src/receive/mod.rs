@@ -18,7 +18,7 @@ mod sentry;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use tidegate_decide::sources::{AlertStatus, Matched, Occurrence};
+use tidegate_decide::sources::{About, AlertStatus, Matched, Occurrence};
 use tidegate_model::Instant;
 use tidegate_model::history::sha256_hex;
 use tidegate_model::plan::receiver::{Matcher, Pointer, Receiver, ReceiverKind, ReceiverRule};
@@ -127,12 +127,37 @@ pub fn occurrences(receiver: &Receiver, alerts: Vec<Alert>) -> Vec<Occurrence> {
             Once::Id(id) => format!("id:{id}"),
             Once::Body(hash) => format!("{BODY_PREFIX}{hash}"),
         }),
+        about: about(receiver.kind, &alert.fields, &alert.document),
         key: alert.key,
         status: alert.status,
         at: alert.at,
         is_beginning: alert.is_beginning,
     };
     alerts.into_iter().map(occurrence).collect()
+}
+
+/// What the sender calls an alert: its rule's name, what the rule says of it, and where to look. Titles that quote what
+/// users did, as those of Sentry's issues, are left out.
+fn about(kind: ReceiverKind, fields: &[(String, String)], document: &Value) -> Option<About> {
+    let field = |name: &str| fields.iter().find(|(own, _)| own == name).map(|(_, text)| text.clone());
+    let first = |paths: &[&str]| paths.iter().find_map(|path| text_at(document, path));
+    let (name, text, url) = match kind {
+        ReceiverKind::Alertmanager | ReceiverKind::Grafana => (
+            field("alertname"),
+            first(&["/annotations/summary", "/annotations/description", "/annotations/message", "/message"]),
+            first(&["/panelURL", "/dashboardURL", "/generatorURL", "/ruleUrl"]),
+        ),
+        ReceiverKind::Sentry => (
+            field("rule"),
+            None,
+            first(&["/data/web_url", "/data/event/web_url", "/data/issue/web_url", "/data/issue/permalink"]),
+        ),
+        ReceiverKind::Datadog => (field("title"), None, first(&["/link", "/url"])),
+        ReceiverKind::PagerDuty => (field("title"), None, first(&["/data/html_url"])),
+        ReceiverKind::Json => (None, None, None),
+    };
+    let (text, url) = (text.unwrap_or_default(), url.unwrap_or_default());
+    name.map(|name| About { name, text, url, ..About::default() })
 }
 
 /// Before the hash of a body that stands for a name.

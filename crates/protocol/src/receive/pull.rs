@@ -65,7 +65,7 @@ pub fn said(message: &str, url: &str) -> String {
     let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
     let hidden = [url, rest, authority, host, name].into_iter().filter(|text| !text.is_empty());
     let message = hidden.fold(message.to_owned(), |message, text| message.replace(text, "…"));
-    format!("it cannot be asked: {}", short(&message))
+    short(&message)
 }
 
 /// Reads an answer.

@@ -49,6 +49,10 @@ shape! {
         /// When it is tried next, of one that waits.
         #[serde(skip_serializing_if = "Time::is_unknown")]
         pub next_try: Time,
+        /// Until when it is held back, of one that waits and was not tried: to be one message with what comes until then,
+        /// or since one before it fails.
+        #[serde(skip_serializing_if = "Time::is_unknown")]
+        pub held_until: Time,
         /// Why the last try failed.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub error: Option<String>,

@@ -26,7 +26,10 @@ shape! {
         /// The last report: a gauge's value, or a number of events.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub value: Option<f64>,
-        /// When that was.
+        /// Of events: how many there were in this attempt.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub counted: Option<f64>,
+        /// When the last report came.
         #[serde(skip_serializing_if = "Time::is_unknown")]
         pub at: Time,
         /// It is too old to count, or its source has no data now.

@@ -47,6 +47,9 @@ fn signal(
         receiver: receiver.map(Text::from),
         description: signal.description.clone(),
         value: last.map(|(_, value)| value),
+        counted: metrics
+            .filter(|_| signal.kind == SignalKind::Count && last.is_some())
+            .map(|metrics| metrics.signals.sum_since(name.as_str(), Instant::from_epoch_ms(0))),
         at: last.map(|(at, _)| at).into(),
         is_stale: is_old || blank.is_some(),
         error: error.or_else(|| blank.map(|_| "its source says that there is no data".to_owned())),
