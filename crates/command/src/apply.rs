@@ -174,15 +174,20 @@ mod tests {
     fn what_would_change_is_marked() {
         let foreseen: PlansApplied = serde_json::from_str(r#"{"changes":[{"rollout":"shop","change":"added"},{"rollout":"checkout","change":"changed"},{"rollout":"ai","change":"unchanged"},{"rollout":"old","change":"removed"}]}"#).unwrap();
         assert_eq!(
-            anstream::adapter::strip_str(&table(&foreseen, &|_| vec!["start: added \"2026-12-10\"".into()])).to_string(),
+            anstream::adapter::strip_str(&table(&foreseen, &|_| vec!["start: added \"2026-12-10\"".into()]))
+                .to_string(),
             "+ shop      added\n~ checkout  changed\n    start: added \"2026-12-10\"\n= ai        unchanged\n- old       removed\n! 1 rollout will be removed; its history is kept, but no longer shown"
         );
     }
 
     #[test]
     fn where_two_plans_differ_is_listed_by_the_names_of_their_parts() {
-        let before = json(r#"{"key":"shop","upstreams":{"legacy":"http://a","new":"http://b"},"stage":[{"name":"canary","hold":"1d"},{"name":"full","hold":"1d"}],"alpha":0.01}"#);
-        let after = json(r#"{"key":"shop","upstreams":{"legacy":"http://a","new":"http://c"},"stage":[{"name":"canary","hold":"2d"},{"name":"half","hold":"1d"},{"name":"full","hold":"1d"}]}"#);
+        let before = json(
+            r#"{"key":"shop","upstreams":{"legacy":"http://a","new":"http://b"},"stage":[{"name":"canary","hold":"1d"},{"name":"full","hold":"1d"}],"alpha":0.01}"#,
+        );
+        let after = json(
+            r#"{"key":"shop","upstreams":{"legacy":"http://a","new":"http://c"},"stage":[{"name":"canary","hold":"2d"},{"name":"half","hold":"1d"},{"name":"full","hold":"1d"}]}"#,
+        );
         assert_eq!(
             differences(&before, &after),
             [

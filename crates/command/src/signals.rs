@@ -121,7 +121,9 @@ mod tests {
         );
         says(
             signal_line(
-                &signal(r#"{"name":"p1","kind":"count","source":"reported","value":0,"counted":3,"at":"2026-12-02T13:59:48Z"}"#),
+                &signal(
+                    r#"{"name":"p1","kind":"count","source":"reported","value":0,"counted":3,"at":"2026-12-02T13:59:48Z"}"#,
+                ),
                 now,
             ),
             "p1 3 in this attempt (last report 12 s ago)",

@@ -34,15 +34,15 @@ pub fn fold(parts: &[Part]) -> Option<Notification> {
     let is_one = rollouts.len() == 1;
     let since = first.folded.as_ref().and_then(|own| own.since).unwrap_or(first.at);
     // Of a folded one the line of its own gravest message, without what folding has put behind it.
-    let headline = lead.folded.as_ref().map_or(&lead.headline, |own| &own.headline).clone();
+    let own_line = lead.folded.as_ref().map_or(&lead.headline, |own| &own.headline).clone();
     let action = lead.action.clone().or_else(|| parts.iter().find_map(|part| part.notification.action.clone()));
     let (headline, why) = if is_one {
-        (format!("{headline} ({count} messages since {})", clock(since)), lead.why.clone())
+        (format!("{own_line} ({count} messages since {})", clock(since)), lead.why.clone())
     } else {
         let ask = if action.is_some() { "Needs attention." } else { "No action needed." };
         (
             format!("{} rollouts within {}: {}. {ask}", rollouts.len(), within(since, last.at), tally(&of)),
-            format!("{count} messages came at once; the gravest: {headline}"),
+            format!("{count} messages came at once; the gravest: {own_line}"),
         )
     };
     Some(Notification {
@@ -64,7 +64,7 @@ pub fn fold(parts: &[Part]) -> Option<Notification> {
         audience: lead.audience.clone(),
         text: lead.text.clone(),
         entry: entries(parts),
-        folded: Some(Folded { since: Some(since), headline, of }),
+        folded: Some(Folded { since: Some(since), headline: own_line, of }),
     })
 }
 

@@ -63,12 +63,7 @@ pub(super) fn due_at(rollout: &Rollout, judge: Option<&Judge>, now: Instant) -> 
     [standing, digest, notices].into_iter().flatten().min()
 }
 
-fn alerts(
-    words: &Words<'_>,
-    evaluation: &Evaluation,
-    sources: &Sources,
-    memory: &mut Memory,
-) -> Vec<Outgoing> {
+fn alerts(words: &Words<'_>, evaluation: &Evaluation, sources: &Sources, memory: &mut Memory) -> Vec<Outgoing> {
     // The severest one that acts is reported with the change that it makes.
     let acting = evaluation.fired.iter().position(|fired| fired.order.is_some());
     let mut alerts = Vec::new();

@@ -200,9 +200,9 @@ pub fn sample(kind: NotificationKind, rollout: Name, at: Instant) -> Notificatio
         audience: (kind == NotificationKind::Notice).then(|| "team".into()),
         text: words.text.map(named),
         folded: None,
-        rollout,
         entry: is_change.then(|| {
             json!({ "rollout": rollout, "revision": 31, "at": at, "actor": actor, "command": { "command": kind.as_str() } })
         }),
+        rollout,
     }
 }
