@@ -1263,7 +1263,9 @@ export type SignalState = {
   description?: string;
   /** The last report: a gauge's value, or a number of events. */
   value?: number;
-  /** When that was. */
+  /** Of events: how many there were in this attempt. */
+  counted?: number;
+  /** When the last report came. */
   at?: Time;
   /** It is too old to count, or its source has no data now. */
   is_stale?: boolean;
@@ -1773,6 +1775,8 @@ export type OutboxMessage = {
   tries: number;
   /** When it is tried next, of one that waits. */
   next_try?: Time;
+  /** Until when it is held back, of one that waits and was not tried: to be one message with what comes until then, or since one before it fails. */
+  held_until?: Time;
   /** Why the last try failed. */
   error?: string;
   /** How many messages it is made of. */

@@ -133,7 +133,7 @@ async fn settled(object: &Rc<Object>, input: Input) -> Result<Option<Reply>, JsV
         outcome = read_in_time(object, read).await?;
     }
     if let Some(trial) = outcome.trial {
-        let tried = join_all(trial.outgoing.iter().map(|(own, _)| messages::deliver(&object.env, own))).await;
+        let tried = join_all(trial.outgoing.iter().map(|(own, _)| messages::try_out(&object.env, own))).await;
         outcome = handle(object, Input::Tried(trial, tried))?;
     }
     Ok(outcome.reply)

@@ -53,6 +53,17 @@ pub async fn deliver(env: &Env, outgoing: &Outgoing) -> Tried {
     tried
 }
 
+/// Sends a sample, and closes the incident that it has opened.
+pub async fn try_out(env: &Env, outgoing: &Outgoing) -> Tried {
+    let mut tried = deliver(env, outgoing).await;
+    if let (Delivery::Sent { .. }, Some(closing)) = (&tried.delivery, outgoing.closing())
+        && let (_, Some(error)) = deliver(env, &closing).await.delivery.reported()
+    {
+        tried.body.push_str(&format!("\nThe incident that the sample has opened could not be closed: {error}"));
+    }
+    tried
+}
+
 async fn post(outgoing: &Outgoing, method: &str, url: &str, headers: &str, body: &str) -> Tried {
     let answer = glue::deliver(method, url, headers, body, ANSWER_MS_MAX, BODY_BYTES_MAX).await;
     let parts: Array = match answer.map(JsCast::dyn_into) {

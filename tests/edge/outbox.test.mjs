@@ -185,14 +185,19 @@ test('receivers that fail, hang, redirect, are gone or reset are reported, and h
 });
 
 test('the command sends samples and says what came back', async () => {
-  const [good, bad] = await Promise.all([startReceiver(), startReceiver(answers(403))]);
+  const [good, bad, pager] = await Promise.all([
+    startReceiver(),
+    startReceiver(answers(403)),
+    startReceiver((response) => response.writeHead(202).end('{"status":"success"}')),
+  ]);
   const channels = {
     good: { slack: 'secret:GOOD_URL' },
+    page: { pagerduty: 'secret:PAGE_KEY', url: 'secret:PAGE_URL' },
     bad: { webhook: 'secret:BAD_URL' },
     post: { mail: 'a@example.com', from: 'b@example.com' },
   };
   const gate = await openControlled([plan(legacy, next, { channels })], {
-    bindings: { GOOD_URL: good.url, BAD_URL: bad.url },
+    bindings: { GOOD_URL: good.url, BAD_URL: bad.url, PAGE_KEY: 'a'.repeat(32), PAGE_URL: pager.url },
   });
   try {
     const env = { ...process.env, TIDEGATE_URL: gate.plainOrigin, TIDEGATE_TOKEN: TOKENS.ana };
@@ -206,6 +211,15 @@ test('the command sends samples and says what came back', async () => {
     assert.match(one.stdout, /✓ good \(slack, of shop\): the receiver took it, status 200, \d+ ms\n {2}ok/);
     const samples = good.got.filter(({ body }) => JSON.stringify(body).includes('test of the channel good'));
     assert.equal(samples.length, 1);
+    assert.equal((await run('notify', 'test', 'page')).code, 0);
+    const events = pager.got.map(({ body }) => body);
+    assert.deepEqual(
+      events.map(({ event_action: action }) => action),
+      ['trigger', 'resolve'],
+      'the incident of a sample is closed at once',
+    );
+    assert.equal(events[0].dedup_key, events[1].dedup_key);
+    assert.equal((await run('outbox', '--check')).code, 0);
     const all = await run('notify', 'test');
     assert.equal(all.code, 1, all.stdout);
     assert.match(all.stdout, /✗ bad \(webhook, of shop\): not sent, status 403/);
@@ -217,7 +231,7 @@ test('the command sends samples and says what came back', async () => {
     assert.match(listed.stdout, /✓ good \(slack\) of shop: nothing waits/);
   } finally {
     await gate.close();
-    await Promise.all([good.close(), bad.close()]);
+    await Promise.all([good.close(), bad.close(), pager.close()]);
   }
 });
 

@@ -855,18 +855,22 @@ fn a_changed_history_is_reported() {
 fn a_plan_is_checked_compared_and_applied() {
     let foreseen = json!({ "revision": 4, "changes": [{ "rollout": "demo", "change": "changed" }, { "rollout": "old", "change": "removed" }], "dry_run": true });
     let applied = json!({ "revision": 5, "changes": foreseen["changes"], "dry_run": false });
-    let server = Server::new(vec![ok(foreseen.clone()), ok(applied)]);
+    let compiled = tidegate(&["compile", "plans/demo.toml"], &[]);
+    let mut known: Value = serde_json::from_slice(&compiled.stdout).unwrap();
+    known["rollouts"][0]["upstreams"]["new"] = json!("https://elsewhere.example.com");
+    let server = Server::new(vec![ok(foreseen.clone()), ok(known), ok(applied)]);
     let output = server.run(&["apply", "plans/demo.toml", "--prune", "--yes"]);
-    ends(&output, 0, &["~ demo  changed", "- old   removed", "1 rollout will be removed"]);
+    let difference = "    upstreams.new: \"https://elsewhere.example.com\" → \"http://127.0.0.1:8789\"";
+    ends(&output, 0, &["~ demo  changed", difference, "- old   removed", "1 rollout will be removed"]);
     assert_eq!(out(&output), "2 changes applied; the plans are at revision 5\n");
     let asked = server.asked();
-    assert_eq!(server.lines(), ["PUT /_tidegate/api/plans", "PUT /_tidegate/api/plans"]);
+    assert_eq!(server.lines(), ["PUT /_tidegate/api/plans", "GET /_tidegate/api/plans", "PUT /_tidegate/api/plans"]);
     assert_eq!(
         (
             &asked[0].body["dry_run"],
-            &asked[1].body["dry_run"],
-            &asked[1].body["prune"],
-            &asked[1].body["rollouts"][0]["key"]
+            &asked[2].body["dry_run"],
+            &asked[2].body["prune"],
+            &asked[2].body["rollouts"][0]["key"]
         ),
         (&json!(true), &json!(false), &json!(true), &json!("demo"))
     );

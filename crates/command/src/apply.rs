@@ -29,8 +29,10 @@ pub fn run(arguments: &ApplyArguments, json: bool) -> Result<(), Failure> {
     let looked = put(consent.reason.as_deref(), true)?;
     let foreseen: PlansApplied = looked.read()?;
     if !(json && consent.yes) {
-        let known: Value = client.get("plans", &[])?.read()?;
-        note(&table(&foreseen, &|key| differences(plan_of(&known["rollouts"], key), plan_of(&json!(rollouts), key))));
+        let has_changed = foreseen.changes.iter().any(|change| change.change == "changed");
+        let known: Value = if has_changed { client.get("plans", &[])?.read()? } else { Value::Null };
+        let before = known.get("rollouts").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        note(&table(&foreseen, &|key| differences(plan_of(before, key), plan_of(&rollouts, key))));
     }
     let count = foreseen.changes.iter().filter(|change| change.change != "unchanged").count();
     if count == 0 {
@@ -69,9 +71,13 @@ fn body(rollouts: &[Value], prune: bool, reason: Option<&str>, is_dry_run: bool)
     body
 }
 
-fn plan_of<'a>(rollouts: &'a Value, key: &str) -> &'a Value {
-    let own = rollouts.as_array().into_iter().flatten().find(|own| own["key"] == key);
-    own.unwrap_or(&Value::Null)
+/// A part of a document, or nothing.
+fn part<'a>(of: &'a Value, name: &str) -> &'a Value {
+    of.get(name).unwrap_or(&Value::Null)
+}
+
+fn plan_of<'a>(rollouts: &'a [Value], key: &str) -> &'a Value {
+    rollouts.iter().find(|own| *part(own, "key") == *key).unwrap_or(&Value::Null)
 }
 
 /// Where two plans differ, a line each: `upstreams.new: "https://a" → "https://b"`.
@@ -93,15 +99,16 @@ fn compare(path: &str, before: &Value, after: &Value, lines: &mut Vec<String>) {
         (Value::Object(old), Value::Object(new)) => {
             let names = old.keys().chain(new.keys().filter(|name| !old.contains_key(*name)));
             for name in names {
-                compare(&below(name), &before[name], &after[name], lines);
+                compare(&below(name), part(before, name), part(after, name), lines);
             }
         }
         // Stages and the like have names; of other lists the places are compared.
         (Value::Array(old), Value::Array(new)) => {
-            let named = |list: &[Value]| list.iter().all(|own| own["name"].is_string());
+            let named = |list: &[Value]| list.iter().all(|own| part(own, "name").is_string());
             if named(old) && named(new) {
-                let name = |own: &Value| own["name"].as_str().unwrap_or_default().to_owned();
-                let find = |list: &[Value], wanted: &str| list.iter().find(|own| own["name"] == wanted).cloned();
+                let name = |own: &Value| part(own, "name").as_str().unwrap_or_default().to_owned();
+                let find =
+                    |list: &[Value], wanted: &str| list.iter().find(|own| *part(own, "name") == *wanted).cloned();
                 let mut names: Vec<String> = old.iter().map(name).collect();
                 names.extend(new.iter().map(name).filter(|own| !old.iter().any(|known| name(known) == *own)));
                 for own in names {
@@ -186,14 +193,16 @@ mod tests {
             r#"{"key":"shop","upstreams":{"legacy":"http://a","new":"http://b"},"stage":[{"name":"canary","hold":"1d"},{"name":"full","hold":"1d"}],"alpha":0.01}"#,
         );
         let after = json(
-            r#"{"key":"shop","upstreams":{"legacy":"http://a","new":"http://c"},"stage":[{"name":"canary","hold":"2d"},{"name":"half","hold":"1d"},{"name":"full","hold":"1d"}]}"#,
+            r#"{"key":"shop","upstreams":{"legacy":"http://a","new":"http://c"},"stage":[{"name":"canary","hold":"2d"},{"name":"half"},{"name":"full","hold":"1d"}]}"#,
         );
+        // A build with the document's schemas keeps the order of members.
+        let found: std::collections::BTreeSet<String> = differences(&before, &after).into_iter().collect();
         assert_eq!(
-            differences(&before, &after),
+            found.iter().map(String::as_str).collect::<Vec<_>>(),
             [
                 r#"alpha: removed 0.01"#,
                 r#"stage.canary.hold: "1d" → "2d""#,
-                r#"stage.half: added {"hold":"1d","name":"half"}"#,
+                r#"stage.half: added {"name":"half"}"#,
                 r#"upstreams.new: "http://b" → "http://c""#,
             ]
         );

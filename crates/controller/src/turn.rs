@@ -8,7 +8,8 @@ use std::collections::HashMap;
 
 use super::errands::Errand;
 use super::store::{Batch, Storage, StorageError};
-use tidegate_model::notification::Notification;
+use tidegate_model::notification::{Notification, NotificationKind};
+use tidegate_model::plan::channel::ChannelKind;
 use tidegate_model::plan::{Channel, Signal};
 use tidegate_model::{Instant, Name};
 use tidegate_protocol::api::{Call, Reply};
@@ -71,6 +72,23 @@ pub struct Outgoing {
     pub notification: Notification,
     /// What the receiver called what it made of an earlier message of the same incident.
     pub reference: Option<String>,
+}
+
+impl Outgoing {
+    /// What closes the incident that a sample has opened; nothing where it has opened none that closes by itself.
+    pub fn closing(&self) -> Option<Self> {
+        let own = &self.notification;
+        let opens = matches!(self.target.kind(), ChannelKind::PagerDuty | ChannelKind::Opsgenie | ChannelKind::Jsm);
+        (opens && own.kind == NotificationKind::Test).then(|| Self {
+            notification: Notification {
+                kind: NotificationKind::Resolved,
+                headline: format!("{}: the test of the channel {} is over.", own.rollout, self.channel),
+                incident: Some(self.id.clone()),
+                ..own.clone()
+            },
+            ..self.clone()
+        })
+    }
 }
 
 /// What became of a message.

@@ -4,12 +4,14 @@
 
 mod before;
 mod broke;
+mod cause;
 mod condition;
 mod rollout;
 mod standing;
 
 pub use before::known_before;
 pub use broke::broke;
+pub use cause::cause;
 pub use condition::{condition, metric, readable, spelled};
 pub use rollout::{assignment, done, held_list, kill_reach, state, step};
 
@@ -61,36 +63,6 @@ fn with_figures(why: String, cause: Option<&EntryCause>, measured: &[Figure]) ->
     }
     let figures: Vec<String> = measured.iter().map(figure).collect();
     format!("{why}: {}", figures.join("; "))
-}
-
-/// What decided, in a few words that fit into a headline: `error_rate is 5.1 % over 5m`. Nothing where a person did.
-pub fn cause(entry: &Entry) -> Option<String> {
-    match &entry.cause {
-        Some(EntryCause::Guardrail { condition, .. }) => {
-            let known = entry.measured.iter().find(|own| own.value.is_some());
-            Some(known.map_or_else(|| format!("`{condition}` came true"), briefly))
-        }
-        Some(EntryCause::Problem { problem, .. }) => Some(format!("the problem `{problem}` was found")),
-        Some(EntryCause::Hook { hook, .. }) => Some(format!("the hook `{hook}` says stop")),
-        _ => None,
-    }
-}
-
-/// What was measured, in a few words.
-fn briefly(figure: &Figure) -> String {
-    let name = &figure.metric;
-    let recent = figure.now.as_ref().filter(|now| now.value.is_some());
-    let value = or_unknown(figure.unit, recent.and_then(|now| now.value).or(figure.value));
-    let legacy = or_unknown(figure.unit, recent.and_then(|now| now.legacy).or(figure.legacy));
-    match figure.basis {
-        Basis::Legacy => format!("{name} is {value} on new, {legacy} on legacy"),
-        Basis::LegacyBefore => {
-            let (new, legacy) = (or_unknown(figure.unit, figure.value), or_unknown(figure.unit, figure.legacy));
-            format!("{name} is {new} on new, and was {legacy} on legacy")
-        }
-        Basis::Limit => format!("{name} is {}{}", or_unknown(figure.unit, figure.value), span(figure)),
-        Basis::OwnPast | Basis::SampleRatio => measured(figure),
-    }
 }
 
 /// The figures that decided, and what broke, as sentences.

@@ -194,9 +194,12 @@ impl Telling<'_> {
         }
     }
 
-    /// Why, with the figures that decided.
+    /// Why, in one short sentence: the figures stand below it.
     fn why(&self) -> String {
-        let why = explain::of_entry(self.entry);
+        let why = match (&self.entry.cause, explain::cause(self.entry)) {
+            (Some(EntryCause::Guardrail { .. }), Some(cause)) => format!("{}: {cause}", explain::why(self.entry)),
+            _ => explain::of_entry(self.entry),
+        };
         match &self.entry.cause {
             Some(EntryCause::Operator) | None if why.is_empty() => format!("{} gave no reason.", self.entry.actor),
             // Names stay as they are written.

@@ -372,18 +372,16 @@ mod tests {
             &[(
                 "rollback",
                 "chat page mail",
-                "shop was rolled back to 0 %: everybody is on legacy. Find the cause and approve 1 item; then resume it.",
+                "shop was rolled back to 0 % (everybody is on legacy): signal.p1 is 3 over 10m. Find the cause and approve 1 item; then resume it.",
             )],
         );
         assert_eq!((first.urgency, first.revision), (Urgency::Critical, Some(2)));
-        assert_eq!(
-            first.why,
-            "The guardrail `signal.p1 > 1 over 10m` came true: signal.p1 is 3 over 10m; rolls back above 1."
-        );
+        assert_eq!(first.why, "The guardrail `signal.p1 > 1 over 10m` came true: signal.p1 is 3 over 10m.");
+        assert_eq!(first.figures, ["signal.p1 is 3 over 10m; rolls back above 1"]);
         assert_eq!(first.owner.as_deref(), Some("lead (ben)"));
         assert_eq!(first.next.as_deref(), Some("Rolled back: an operator resumes it."));
         assert_eq!(first.text.as_deref(), Some("See the payment logs."));
-        assert_eq!(first.command.as_deref(), Some("tidegate resume shop"));
+        assert_eq!(first.command.as_deref(), Some("tidegate approve shop 'Cause found'\ntidegate resume shop"));
         let links: Vec<(&str, &str)> = first.links.iter().map(|own| (own.title.as_str(), own.url.as_str())).collect();
         assert_eq!(
             links,
@@ -410,6 +408,28 @@ mod tests {
         );
         world.go(HOUR_MS);
         sends(&mut world, &[]);
+    }
+
+    #[test]
+    fn what_the_alert_of_another_tool_is_called_stands_in_the_message_that_it_leads_to() {
+        use crate::sources::About;
+        let mut world = World::new(ROLLBACK);
+        world.start();
+        world.p1(3.0);
+        let key = world.key();
+        let about = About {
+            receiver: "alerts".into(),
+            name: "PaymentsDown".into(),
+            text: "Cards of one bank fail".into(),
+            url: "https://prom.example.com/graph?g0".into(),
+            at: Some(world.now),
+        };
+        world.deployment.metrics.get_mut(&key).sources.remember_about("p1".into(), about);
+        world.look();
+        let own = world.sent.first().cloned().unwrap().notification;
+        assert_eq!(own.figures.first().unwrap(), "p1: the alert “PaymentsDown” of alerts: Cards of one bank fail.");
+        let links: Vec<&str> = own.links.iter().map(|link| link.title.as_str()).collect();
+        assert_eq!(links, ["console", "p1", "logs", "dashboard"]);
     }
 
     #[test]
@@ -827,7 +847,7 @@ mod tests {
             &[(
                 "rollback",
                 "chat page",
-                "shop was rolled back to 0 %: everybody is on legacy. Find the cause; then resume it.",
+                "shop was rolled back to 0 % (everybody is on legacy): signal.p1 is 3 over 10s. Find the cause; then resume it.",
             )],
         );
         world.now = world.now.plus_ms(5_000);

@@ -149,11 +149,13 @@ fn of_message(words: &Words<'_>, message: &Message, memory: &Memory) -> Option<O
             let urgency = words::urgency(guardrail.severity);
             let what = format!("{}: `{}` is still true", words.key(), guardrail.when);
             let action = message.own_text.clone().map(|text| explain::ended(&text));
+            let is_back = words.rollout.record.live.phase == Phase::RolledBack;
+            let command = if is_back { "resume" } else { "rollback" };
             let notification = Notification {
                 why: explain::sentence(&message.text),
                 text: message.own_text.clone().or_else(|| guardrail.text.clone()),
                 links: words.links(None, Some(&guardrail.links)),
-                command: Some(format!("tidegate rollback {}", words.key())),
+                command: Some(format!("tidegate {command} {}", words.key())),
                 incident: incident.map(|own| own.key.clone()),
                 ..words.message(
                     NotificationKind::Escalation,

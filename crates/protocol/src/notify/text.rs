@@ -13,6 +13,8 @@ const FIGURE_CHARS: usize = 500;
 
 /// Nobody reads more paragraphs of a plan's words in a message.
 const PARAGRAPHS_MAX: usize = 20;
+/// Nobody copies more commands.
+const COMMANDS_MAX: usize = 8;
 /// Nobody follows more links.
 const LINKS_MAX: usize = 10;
 
@@ -245,9 +247,10 @@ pub fn facts(n: &Notification) -> Vec<(&'static str, String)> {
     facts
 }
 
-/// The commands of a message, each on a line.
+/// The commands of a message, each on a line, so many that they are read.
 pub fn commands(n: &Notification) -> Vec<String> {
-    n.command.iter().flat_map(|text| text.lines()).map(line).filter(|own| !own.is_empty()).collect()
+    let lines = n.command.iter().flat_map(|text| text.lines()).map(line);
+    lines.filter(|own| !own.is_empty()).take(COMMANDS_MAX).collect()
 }
 
 /// What the commands of a message are for.
