@@ -219,7 +219,7 @@ test('the command sends samples and says what came back', async () => {
       'the incident of a sample is closed at once',
     );
     assert.equal(events[0].dedup_key, events[1].dedup_key);
-    assert.equal((await run('outbox', '--check')).code, 0);
+    assert.equal((await run('outbox', '--check')).code, 1, 'bad does not take what it gets');
     const all = await run('notify', 'test');
     assert.equal(all.code, 1, all.stdout);
     assert.match(all.stdout, /✗ bad \(webhook, of shop\): not sent, status 403/);
