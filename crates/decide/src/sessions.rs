@@ -61,20 +61,28 @@ impl Ended {
     }
 }
 
+fn last_minute(window: &Window) -> u64 {
+    window.minute + u64::from(window.minutes.max(1)) - 1
+}
+
 /// The sessions that ended in each of `windows`, where `others` are the rest of what is known of that time and after it.
 pub fn ended(windows: &[&Window], others: &[&Window]) -> Vec<Ended> {
-    let all = || windows.iter().chain(others);
+    // Whoever comes before the first of them, or later than a pause after the last, says nothing of them.
+    let first = windows.iter().map(|window| window.minute).min().unwrap_or_default();
+    let last = windows.iter().map(|window| last_minute(window)).max().unwrap_or_default();
+    let others = others.iter().filter(|window| (first..=last + PAUSE_MINUTES).contains(&window.minute));
+    let all = || windows.iter().chain(others.clone());
     // Whoever lies above the end of any sample may have been there unseen.
     let end = all().filter_map(|window| window.subjects.end()).min();
     let weight = end.map_or(1.0, |end| (1_u64 << HASH_BITS) as f64 / (end as f64 + 1.0));
     let mut ended = vec![Ended::default(); windows.len()];
     let own = windows.iter().enumerate().map(|(index, window)| (Some(index), *window));
-    let mut order: Vec<(Option<usize>, &Window)> = own.chain(others.iter().map(|window| (None, *window))).collect();
+    let mut order: Vec<(Option<usize>, &Window)> = own.chain(others.clone().map(|window| (None, *window))).collect();
     order.sort_unstable_by_key(|(_, window)| std::cmp::Reverse((window.minute, window.revision)));
     // By hash: the first minute of the earliest window that was looked at in which the subject came.
     let mut comes_at: FnvHashMap<u64, u64> = FnvHashMap::default();
     for (index, window) in order {
-        let last_minute = window.minute + u64::from(window.minutes.max(1)) - 1;
+        let last_minute = last_minute(window);
         let mut before = None;
         // New stands behind legacy: whoever has been on both counts on new.
         let seen: Vec<_> = window.subjects.iter().take_while(|seen| end.is_none_or(|end| seen.hash <= end)).collect();
