@@ -95,7 +95,7 @@ impl Document {
         if headline {
             content.push(paragraph(vec![self.marked(&text::signed_headline(n), &json!([{ "type": "strong" }]))]));
         }
-        content.extend(n.action.iter().map(|action| self.labelled("What to do", action)));
+        content.extend(text::to_do(n).map(|action| self.labelled("What to do", &action)));
         if let Some(words) = &n.text {
             let quoted: Vec<Value> = text::paragraphs(words).map(|words| self.plain(&words)).collect();
             content.push(json!({ "type": "blockquote", "content": quoted }));

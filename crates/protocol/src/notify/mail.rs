@@ -116,7 +116,7 @@ fn html(n: &Notification) -> String {
     rows.styled(tone.word(), 16, &format!("{label};color:{}", tone.color()));
     let title = "margin:0;font-size:20px;line-height:27px;font-weight:600";
     rows.add(&format!("<h1 style=\"{title};color:{INK}\">{headline}</h1>"), 20);
-    let action = n.action.as_ref().map(|action| format!("<b>What to do:</b> {}", sentence(action)));
+    let action = text::to_do(n).map(|action| format!("<b>What to do:</b> {}", sentence(&action)));
     rows.add(&action.unwrap_or_default(), 12);
     rows.add(&n.text.as_ref().map(|words| own_words(words, tone)).unwrap_or_default(), 12);
     rows.add(&sentence(&n.why), 12);

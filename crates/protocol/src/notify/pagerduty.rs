@@ -97,8 +97,8 @@ pub fn request(
 
 /// What is read on a phone, and read out by it: what happened and what to do, each once.
 pub fn summary(n: &Notification) -> String {
-    match n.action.as_ref().filter(|action| !line(&n.headline).contains(&line(action))) {
-        Some(action) => format!("{} {}", stopped(&line(&n.headline)), line(action)),
+    match text::to_do(n) {
+        Some(action) => format!("{} {action}", stopped(&line(&n.headline))),
         None => line(&n.headline),
     }
 }
@@ -129,7 +129,7 @@ fn details(n: &Notification) -> Map<String, Value> {
     };
     add("why", line(&n.why));
     add("figures", text::figures(n).collect::<Vec<_>>().join("; "));
-    add("what to do", n.action.as_deref().map(line).unwrap_or_default());
+    add("what to do", text::to_do(n).unwrap_or_default());
     add("text", n.text.as_deref().map(text::lines).unwrap_or_default());
     for (label, words) in text::facts(n) {
         add(&label.to_lowercase(), words);

@@ -33,7 +33,7 @@ pub fn message(n: &Notification) -> Value {
     if headline.encode_utf16().count() > HEADER_CHARS {
         blocks.push(section(mrkdwn(&text::sentence(&n.headline), TEXT_CHARS)));
     }
-    if let Some(action) = &n.action {
+    if let Some(action) = &text::to_do(n) {
         blocks.push(section(format!("*What to do:* {}", mrkdwn(&text::sentence(action), TEXT_CHARS))));
     }
     if let Some(words) = &n.text {
@@ -68,10 +68,7 @@ pub fn message(n: &Notification) -> Value {
         let words = format!("{words}{rollout} · {}", local_time(n));
         blocks.push(json!({ "type": "context", "elements": [{ "type": "mrkdwn", "verbatim": true, "text": words }] }));
     }
-    let fallback = match &n.action {
-        Some(action) if !headline.contains(&text::sentence(action)) => format!("{headline} – {}", text::line(action)),
-        _ => headline.clone(),
-    };
+    let fallback = text::to_do(n).map_or_else(|| headline.clone(), |action| format!("{headline} – {action}"));
     json!({
         "text": cut_as(&disarmed(&fallback), FALLBACK_CHARS, escape),
         "link_names": false,

@@ -57,7 +57,7 @@ fn body(n: &Notification, tone: Tone, chars_max: usize) -> Vec<Value> {
         put(&mut block, "spacing", spacing);
         body.push(block);
     };
-    if let Some(action) = &n.action {
+    if let Some(action) = &text::to_do(n) {
         let mut runs = vec![run("What to do: ", json!({ "weight": "Bolder" }))];
         runs.extend(sentence(&cut(&text::line(action), chars_max)));
         add(runs, "Medium");

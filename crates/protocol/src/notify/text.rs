@@ -247,6 +247,11 @@ pub fn facts(n: &Notification) -> Vec<(&'static str, String)> {
     facts
 }
 
+/// What somebody has to do, on one line, where the headline does not say it already.
+pub fn to_do(n: &Notification) -> Option<String> {
+    n.action.as_deref().map(line).filter(|action| !line(&n.headline).contains(action.as_str()))
+}
+
 /// The commands of a message, each on a line, so many that they are read.
 pub fn commands(n: &Notification) -> Vec<String> {
     let lines = n.command.iter().flat_map(|text| text.lines()).map(line);
@@ -311,7 +316,7 @@ pub fn plain(n: &Notification) -> String {
             let _ = writeln!(text, "{separator}{label}{words}");
         }
     };
-    paragraph("What to do: ", &n.action.as_deref().map(line).unwrap_or_default());
+    paragraph("What to do: ", &to_do(n).unwrap_or_default());
     paragraph("", &n.text.as_deref().map(lines).unwrap_or_default());
     let why: Vec<String> = [line(&n.why)].into_iter().chain(figures(n).map(|figure| format!("- {figure}"))).collect();
     paragraph("", why.join("\n").trim());
