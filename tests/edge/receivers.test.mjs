@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import { operator } from './control.mjs';
-import { openGate, until } from './harness.mjs';
+import { openGate, TOKENS, until } from './harness.mjs';
 import { startExporter, startMonitoring } from './monitoring.mjs';
 import { checked } from './openapi.mjs';
 import { flag, plan } from './plans.mjs';
@@ -215,6 +215,11 @@ describe('with a Prometheus and an Alertmanager', () => {
       .filter((own) => !own.built_in)
       .map(({ verdict, figures }) => ({ verdict, value: figures?.[0]?.value }));
   const eventually = (probe, what) => until(probe, () => what, ARRIVES_MS_MAX);
+  /** What Prometheus would read of the source of `db_cpu`. */
+  const isUp = async () => {
+    const { text } = await gate.fetch('/_tidegate/metrics', { headers: { Authorization: `Bearer ${TOKENS.ana}` } });
+    return /tidegate_source_up\{rollout="audit",signal="db_cpu"\} (\d)/.exec(text)?.[1];
+  };
 
   test('Prometheus is asked, and whoever delivers and has nothing to say means that nothing fires', async () => {
     await eventually(async () => {
@@ -224,6 +229,7 @@ describe('with a Prometheus and an Alertmanager', () => {
     const found = await signal('audit', 'db_cpu');
     assert.equal(`${found.source} ${found.value} ${found.error}`, 'prometheus 0.5 undefined');
     assert.deepEqual((await ana.rollout('audit')).faults, []);
+    assert.equal(await isUp(), '1');
   });
 
   test('an alert that fires rolls back, counts once however often it is sent, and is 0 again once it is over', async () => {
@@ -271,5 +277,6 @@ describe('with a Prometheus and an Alertmanager', () => {
     assert.match(said[1], /^signal\/db_cpu: the source of `db_cpu` has no value: it cannot be asked: /);
     assert.ok(!said[1].includes('127.0.0.1'), 'the address is a secret');
     assert.ok(blocked.length > 0);
+    assert.equal(await isUp(), '0');
   });
 });
