@@ -228,7 +228,7 @@ pub struct SignalArguments {
     #[arg(value_name = "NAME", value_parser = explained::<Name>)]
     pub name: Name,
     /// How many events [default: 1]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64))]
     pub count: Option<u64>,
     /// The value of a gauge
     #[arg(long, value_name = "X", conflicts_with = "count", allow_negative_numbers = true, value_parser = finite)]

@@ -70,7 +70,12 @@ pub fn run(arguments: &OutboxArguments, json: bool) -> Result<(), Failure> {
         print(&shown(&outbox, now(), wrap::of_stdout()))?;
     }
     let is_well = |own: &OutboxChannel| !own.is_dead && own.fault.is_none() && own.error.is_none();
-    if arguments.check && !outbox.channels.iter().all(is_well) { Err(Failure::Refused) } else { Ok(()) }
+    let is_any_dead = outbox.messages.iter().any(|message| message.state == "dead");
+    if arguments.check && (is_any_dead || !outbox.channels.iter().all(is_well)) {
+        Err(Failure::Refused)
+    } else {
+        Ok(())
+    }
 }
 
 /// Has samples sent, and fails where one does not arrive.
@@ -195,7 +200,10 @@ fn of_message(message: &OutboxMessage, fails: bool, now: Instant, width: usize) 
             None => paint(DIM, "being sent"),
         },
         _ => {
-            let next = message.next_try.get().map(|at| format!(", next try {}", relative(at, now))).unwrap_or_default();
+            let next = message.next_try.get().map_or_else(String::new, |at| match at > now {
+                true => format!(", next try {}", relative(at, now)),
+                false => ", tried again now".to_owned(),
+            });
             paint(WARN, format!("{} failed{next}", counted(message.tries, "try")))
         }
     };

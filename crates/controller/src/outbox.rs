@@ -37,7 +37,7 @@ const LOST_MS: i64 = 60_000;
 /// Of rollbacks, kills and escalations so many go at once within a minute.
 const URGENT_MAX: usize = 5;
 /// A channel that has failed for so long is shown as a fault, in milliseconds.
-const FAILING_MS: i64 = 600_000;
+const FAILING_MS: i64 = 120_000;
 
 /// What waits, and what was sent lately.
 #[derive(Default)]
@@ -86,8 +86,9 @@ impl Manner {
             | ChannelKind::Jsm
             | ChannelKind::Jira
             | ChannelKind::Statuspage => Self::Incidents,
-            ChannelKind::Sentry | ChannelKind::Grafana => Self::Records,
-            ChannelKind::Slack | ChannelKind::Teams | ChannelKind::Mail | ChannelKind::Webhook => Self::Read,
+            // A program wants each change, as whoever plots them does.
+            ChannelKind::Sentry | ChannelKind::Grafana | ChannelKind::Webhook => Self::Records,
+            ChannelKind::Slack | ChannelKind::Teams | ChannelKind::Mail => Self::Read,
         }
     }
 }
@@ -102,7 +103,9 @@ const fn patience(kind: NotificationKind) -> Patience {
         NotificationKind::Alert
         | NotificationKind::Rollback
         | NotificationKind::Kill
-        | NotificationKind::Escalation => Patience::Critical,
+        | NotificationKind::Escalation
+        // Who is on new: what was said of that before is not so any more.
+        | NotificationKind::Stage => Patience::Critical,
         _ => Patience::Calm,
     }
 }
@@ -122,6 +125,12 @@ impl Line {
         plan.channels.get(self.channel.as_str()).is_some_and(|own| definition(own) == self.target)
     }
 
+    /// Whether a message says that a rollout has gone on, where the last that was sent of it says that it was taken back.
+    fn revokes(&self, message: &Stored) -> bool {
+        let last = self.sent.iter().rev().find(|(key, ..)| *key == message.rollout);
+        message.kind == NotificationKind::Stage && last.is_some_and(|(.., is_urgent)| *is_urgent)
+    }
+
     /// When its first message may go, where nothing of it is under way.
     fn ready_at(&self, now: Instant) -> Option<Instant> {
         let head = self.queue.front()?;
@@ -131,7 +140,8 @@ impl Line {
         let minute_ms = now.as_epoch_ms().saturating_sub(WINDOW_MS);
         let urgent = || self.sent.iter().filter(|(_, sent, urgent)| *urgent && sent.at.as_epoch_ms() > minute_ms);
         // What is urgent takes what waits before it along: the order stays.
-        if self.queue.iter().any(|own| is_urgent(own.kind)) && urgent().count() < URGENT_MAX {
+        let is_news = |own: &Stored| is_urgent(own.kind) || self.revokes(own);
+        if self.queue.iter().any(is_news) && urgent().count() < URGENT_MAX {
             return Some(now);
         }
         if self.manner() == Manner::Records {

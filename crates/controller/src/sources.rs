@@ -10,7 +10,8 @@ use super::turn::{Effect, Fetch, Turn};
 use tidegate_decide::notify;
 use tidegate_decide::sources::{Spacing, Taken};
 use tidegate_model::live::Phase;
-use tidegate_model::plan::Signal;
+use tidegate_model::plan::words::SignalKind;
+use tidegate_model::plan::{Plan, Signal};
 use tidegate_model::record::Record;
 use tidegate_model::subject::fnv1a64;
 use tidegate_model::{Instant, Name};
@@ -35,6 +36,10 @@ pub struct Fetched {
 pub(super) fn is_watched(record: &Record) -> bool {
     let is_open = matches!(record.live.phase, Phase::Draft | Phase::Running | Phase::Paused);
     !record.live.killed && (is_open || serves(record))
+}
+
+fn is_count(plan: &Plan, signal: &str) -> bool {
+    plan.signals.get(signal).is_some_and(|own| own.kind == SignalKind::Count)
 }
 
 impl State {
@@ -109,7 +114,11 @@ impl State {
         for (signal, value) in taken.reports.iter().filter(|(signal, _)| is_known(signal)) {
             batch.signal(key, signal, signals.minute(now), *value, now);
             signals.report(signal, *value, now);
-            names.push(signal.clone());
+            // A zero says that somebody is there, and nothing of the signal.
+            let is_counted = plan.as_ref().is_some_and(|plan| is_count(plan, signal));
+            if *value != 0.0 || !is_counted {
+                names.push(signal.clone());
+            }
         }
         for signal in taken.blank.iter().filter(|signal| is_known(signal)) {
             signals.blank(signal, now);

@@ -6,6 +6,8 @@
 
 use serde_json::Value;
 
+use crate::explain::ended;
+use crate::notify::words::NOTHING_TO_DO;
 use tidegate_model::notification::{Folded, Link, Notification, NotificationKind, Urgency};
 use tidegate_model::{Instant, Name};
 
@@ -13,6 +15,8 @@ use tidegate_model::{Instant, Name};
 const LINES_MAX: usize = 30;
 /// A folded message carries so many entries of its messages.
 const ENTRIES_MAX: usize = 50;
+/// Of the gravest message so many figures stand with its reason.
+const LEAD_FIGURES: usize = 3;
 /// A folded message has so many links.
 const LINKS_MAX: usize = 5;
 
@@ -34,15 +38,25 @@ pub fn fold(parts: &[Part]) -> Option<Notification> {
     let is_one = rollouts.len() == 1;
     let since = first.folded.as_ref().and_then(|own| own.since).unwrap_or(first.at);
     // Of a folded one the line of its own gravest message, without what folding has put behind it.
-    let own_line = lead.folded.as_ref().map_or(&lead.headline, |own| &own.headline).clone();
-    let action = lead.action.clone().or_else(|| parts.iter().find_map(|part| part.notification.action.clone()));
-    let (headline, why) = if is_one {
-        (format!("{own_line} ({count} messages since {})", clock(since)), lead.why.clone())
+    let own_line = lead.folded.as_ref().map_or_else(|| without_ask(lead).to_owned(), |own| own.headline.clone());
+    // Of one rollout the last message knows what is to be done: what the gravest says may be over.
+    let is_over = is_one && !last.state.is_empty() && last.state != lead.state;
+    let action = if is_over {
+        last.action.clone()
     } else {
-        let ask = if action.is_some() { "Needs attention." } else { "No action needed." };
+        lead.action.clone().or_else(|| parts.iter().find_map(|part| part.notification.action.clone()))
+    };
+    let ask = action.clone().unwrap_or_else(|| NOTHING_TO_DO.to_owned());
+    let (headline, why) = if is_one {
+        let now = if is_over { format!("; now {}", last.state) } else { String::new() };
+        let figures: String = lead.figures.iter().take(LEAD_FIGURES).map(|own| format!(" {}", ended(own))).collect();
+        let why = if lead.folded.is_some() { lead.why.clone() } else { format!("{}{figures}", lead.why) };
+        (format!("{} ({count} messages since {}{now}). {ask}", own_line.trim_end_matches('.'), clock(since)), why)
+    } else {
+        let ask = if action.is_some() { "Needs attention." } else { NOTHING_TO_DO };
         (
             format!("{} rollouts within {}: {}. {ask}", rollouts.len(), within(since, last.at), tally(&of)),
-            format!("{count} messages came at once; the gravest: {own_line}"),
+            format!("{count} messages came at once; the gravest: {}", ended(&own_line)),
         )
     };
     Some(Notification {
@@ -59,13 +73,24 @@ pub fn fold(parts: &[Part]) -> Option<Notification> {
         owner: lead.owner.clone().filter(|_| is_one),
         next: last.next.clone().filter(|_| is_one),
         links: links(lead, parts, is_one),
-        command: lead.command.clone().filter(|_| is_one).or_else(|| (!is_one).then(|| "tidegate status".to_owned())),
+        command: match (is_one, is_over) {
+            (true, true) => last.command.clone(),
+            (true, false) => lead.command.clone(),
+            (false, _) => Some("tidegate status".to_owned()),
+        },
+        state: last.state.clone(),
         incident: None,
         audience: lead.audience.clone(),
         text: lead.text.clone(),
         entry: entries(parts),
         folded: Some(Folded { since: Some(since), headline: own_line, of }),
     })
+}
+
+/// A headline without what it asks for.
+fn without_ask(own: &Notification) -> &str {
+    let ask = own.action.as_deref().unwrap_or(NOTHING_TO_DO);
+    own.headline.strip_suffix(ask).unwrap_or(&own.headline).trim_end()
 }
 
 /// What messages are about, each kind and rollout once.
@@ -162,7 +187,7 @@ fn lines(parts: &[Part], count: u64, is_one: bool) -> Vec<String> {
             lines.extend(own.figures.iter().take(listed).cloned());
         } else {
             let key = if is_one { String::new() } else { format!(" {}:", own.rollout) };
-            lines.push(format!("{}{key} {}", clock(own.at), own.headline));
+            lines.push(format!("{}{key} {}", clock(own.at), own.headline.trim_end_matches(NOTHING_TO_DO).trim_end()));
         }
     }
     let surplus = lines.len().saturating_sub(LINES_MAX);
@@ -257,7 +282,7 @@ mod tests {
             part("shop", NotificationKind::Checkin, 2, "Check-in"),
         ];
         let folded = fold(&parts).unwrap();
-        assert_eq!(folded.headline, "Rolled back shop to 0 % (3 messages since 09:00:00 UTC)");
+        assert_eq!(folded.headline, "Rolled back shop to 0 % (3 messages since 09:00:00 UTC). No action needed.");
         assert_eq!((folded.kind, folded.urgency), (NotificationKind::Rollback, Urgency::Critical));
         assert_eq!(
             folded.figures,
@@ -267,6 +292,24 @@ mod tests {
             folded.entry,
             Some(serde_json::json!({"revision": 2, "folded": [{"revision": 0}, {"revision": 1}]}))
         );
+    }
+
+    #[test]
+    fn what_the_gravest_says_is_followed_by_what_is_so_since() {
+        let mut kill = part("shop", NotificationKind::Kill, 0, "shop was killed. Find the cause; then revive it.");
+        kill.notification.action = Some("Find the cause; then revive it.".into());
+        kill.notification.command = Some("tidegate revive shop".into());
+        kill.notification.state = "killed (was running in canary at 10 %)".into();
+        let mut revival = part("shop", NotificationKind::Stage, 9, "shop was revived. No action needed.");
+        revival.notification.command = Some("tidegate rollback shop".into());
+        revival.notification.state = "running in canary at 10 %".into();
+        let folded = fold(&[kill, revival]).unwrap();
+        assert_eq!(
+            folded.headline,
+            "shop was killed (2 messages since 09:00:00 UTC; now running in canary at 10 %). No action needed."
+        );
+        assert_eq!((folded.command.as_deref(), &folded.action), (Some("tidegate rollback shop"), &None));
+        assert_eq!(folded.figures.last().unwrap(), "09:00:09 UTC shop was revived.");
     }
 
     #[test]
@@ -287,10 +330,10 @@ mod tests {
         let first = Part { notification: fold(&many).unwrap(), folded: 40 };
         let again = fold(&[first, part("shop", NotificationKind::Alert, 41, "The last")]).unwrap();
         assert_eq!(again.figures.last().unwrap(), "and 11 earlier ones");
-        assert_eq!(again.headline, "The last (41 messages since 09:00:00 UTC)");
+        assert_eq!(again.headline, "The last (41 messages since 09:00:00 UTC). No action needed.");
         let quiet = part("shop", NotificationKind::Checkin, 42, "Check-in");
         let third = fold(&[Part { notification: again, folded: 41 }, quiet]).unwrap();
-        assert_eq!(third.headline, "The last (42 messages since 09:00:00 UTC)");
+        assert_eq!(third.headline, "The last (42 messages since 09:00:00 UTC). No action needed.");
     }
 
     #[test]
@@ -305,7 +348,7 @@ mod tests {
         assert_eq!(titles(&first.notification), ["console of b", "console of a"]);
         let again = fold(&[first, part("b", NotificationKind::Alert, 3, "An alert")]).unwrap();
         assert_eq!(again.headline, "2 rollouts within 3 s: 2 rolled back, 1 with an alert. No action needed.");
-        assert_eq!(again.why, "3 messages came at once; the gravest: Rolled back b");
+        assert_eq!(again.why, "3 messages came at once; the gravest: Rolled back b.");
         assert_eq!(titles(&again), ["console of b", "console of a"]);
     }
 }

@@ -29,6 +29,8 @@ pub const RESOLVED_MS_MAX: i64 = 7 * 86_400_000;
 const ALERTS_MAX: usize = 5_000;
 /// What an alert that is over was called is said for so long, in milliseconds.
 const ABOUT_MS_MAX: i64 = 86_400_000;
+/// What several alerts are called together is no longer than this and one of them.
+const ABOUT_CHARS: usize = 200;
 /// The most that one delivery counts of one signal.
 const COUNT_MAX: f64 = 1e9;
 
@@ -58,6 +60,8 @@ pub struct About {
     pub text: String,
     /// Where to read on; empty where there is no such place.
     pub url: String,
+    /// What to do about it, where the alert names such a page.
+    pub runbook: String,
     /// When it was delivered.
     pub at: Option<Instant>,
 }
@@ -174,9 +178,20 @@ impl Sources {
         self.about.get(signal).filter(|own| is_recent(own) || self.level(signal) == AlertStatus::Firing)
     }
 
-    /// Remembers what the sender of an alert about this signal calls it.
+    /// Remembers what the sender of an alert about this signal calls it; several of one delivery together.
     pub fn remember_about(&mut self, signal: String, about: About) {
-        self.about.insert(signal, about);
+        match self.about.get_mut(&signal).filter(|own| own.at.is_some() && own.at == about.at) {
+            Some(own) if own.name.split(", ").any(|name| name == about.name) => {}
+            Some(own) if own.name.chars().count() + own.text.chars().count() < ABOUT_CHARS => {
+                own.name = format!("{}, {}", own.name, about.name);
+                let separator = if own.text.is_empty() || about.text.is_empty() { "" } else { "; " };
+                own.text = format!("{}{separator}{}", own.text, about.text);
+            }
+            Some(_) => {}
+            None => {
+                self.about.insert(signal, about);
+            }
+        }
     }
 
     /// Takes in a delivery for a receiver of the plan. `is_known` says what was counted before.
@@ -238,8 +253,11 @@ impl Sources {
             }
         }
         taken.forgotten = own.forget(now);
-        for (signal, about) in &taken.about {
+        for (signal, about) in &mut taken.about {
             self.remember_about(signal.clone(), about.clone());
+            if let Some(all) = self.about.get(signal) {
+                about.clone_from(all);
+            }
         }
         if let Some(receiver) = plan.receivers.get(name) {
             self.sum_up(plan, receiver, counts, touched, &mut taken);

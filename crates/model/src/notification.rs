@@ -120,6 +120,9 @@ pub struct Notification {
     pub revision: Option<u64>,
     /// What happened, to which rollout, and whether somebody has to do anything. One line.
     pub headline: String,
+    /// Where the rollout is since then: `running in canary at 10 %`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub state: String,
     /// What somebody has to do; `None` where nobody has to do anything.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub action: Option<String>,
@@ -180,6 +183,7 @@ impl Default for Notification {
             description: None,
             revision: None,
             headline: String::new(),
+            state: String::new(),
             action: None,
             why: String::new(),
             figures: Vec::new(),

@@ -156,7 +156,8 @@ pub fn retry(
             skipped.push(shapes::NotRetried { id: message.id, why: "what it is about was resolved since".into() });
         } else {
             retried.push(message.id.clone());
-            (message.since, message.next_try, message.tries) = (now, now, 0);
+            // It stays one that was tried: what its receiver may have already is not folded with what it has not.
+            (message.since, message.next_try, message.tries) = (now, now, message.tries.min(1));
             batch.wait(&message);
             again.push(message);
         }

@@ -8,7 +8,7 @@ use crate::state::State;
 use crate::store::outbox::{self as stored, Ending, Stored};
 use crate::store::{Batch, Storage, StorageError};
 use crate::turn::{Delivered, Delivery, Effect, Outgoing, Turn};
-use tidegate_decide::notify::{Addressed, Facts, channel_dead};
+use tidegate_decide::notify::{Addressed, Facts};
 use tidegate_decide::rollout::{Change, Noticed, Rollout};
 use tidegate_model::notification::NotificationKind;
 use tidegate_model::plan::Channel;
@@ -287,7 +287,6 @@ impl State {
         let Some(mut message) = line.queue.remove(index) else { return Ok(()) };
         message.tries = message.tries.saturating_add(1);
         let mut batch = Batch::default();
-        let mut died: Option<Stored> = None;
         match delivery {
             Delivery::Sent { reference } => {
                 (message.last_error, message.is_configuration, line.dead) = (String::new(), false, None);
@@ -312,22 +311,15 @@ impl State {
                     None => {
                         message.last_error = format!("{}; tried for a day", message.last_error);
                         turn.warn("message_dead", message.channel.as_str(), &message.last_error);
-                        died = line.bury(&mut batch, &message, now).then_some(message);
+                        line.bury(&mut batch, &message, now);
                     }
                 }
             }
             Delivery::Dead { error } => {
                 message.last_error = error;
                 turn.warn("message_dead", message.channel.as_str(), &message.last_error);
-                died = line.bury(&mut batch, &message, now).then_some(message);
+                line.bury(&mut batch, &message, now);
             }
-        }
-        if let Some(Stored { rollout, channel, last_error, .. }) = died {
-            // The others learn of it at once.
-            let console = self.console.as_deref();
-            let mut addressed = channel_dead(&self.deployment, &rollout, &channel, &last_error, console, now);
-            addressed.retain(|own| !self.is_faulty(own, now));
-            self.post(turn, &mut batch, addressed)?;
         }
         turn.commit(batch)
     }

@@ -26,7 +26,7 @@ pub(super) fn messages(
 ) -> Option<Outgoing> {
     let entry = &change.entry;
     let guardrail = guardrail(words, entry);
-    let telling = Telling { words, entry, before, guardrail };
+    let telling = Telling { words, entry, before, guardrail, sources };
     let mut notification = telling.notification()?;
     notification.revision = Some(entry.revision);
     notification.links = words.links(Some(entry.revision), guardrail.map(|own| &own.links));
@@ -79,6 +79,7 @@ struct Telling<'a> {
     entry: &'a Entry,
     before: Option<&'a Record>,
     guardrail: Option<&'a Guardrail>,
+    sources: &'a Sources,
 }
 
 impl Telling<'_> {
@@ -129,7 +130,7 @@ impl Telling<'_> {
             Command::Set(_) | Command::Pause if self.is_guardrail() || self.is_hook() => Some(self.taken_back()),
             Command::Kill(cause) => Some(self.killed(cause)),
             Command::Revive(_) if !live.killed => {
-                let what = format!("{key} was revived{}: {}", self.by(), words.place());
+                let what = format!("{key} was revived{}: {}", self.by(), explain::state(live));
                 Some(self.gone_on(&what))
             }
             Command::Start => {
@@ -238,7 +239,11 @@ impl Telling<'_> {
     fn taken_back(&self) -> Notification {
         let (words, live) = (self.words, &self.entry.state);
         let key = words.key();
-        let cause = explain::cause(self.entry).map(|cause| format!(": {cause}")).unwrap_or_default();
+        let alert = self.guardrail.and_then(|own| words.alert_of(own, self.sources));
+        let cause = alert.map(|about| format!("the alert “{}” fires", about.name));
+        let cause = cause.or_else(|| explain::cause(self.entry)).map(|cause| format!(": {cause}")).unwrap_or_default();
+        let from = self.before.map(|before| format!(" from {}, {} %,", before.live.stage, before.live.percentage));
+        let from = from.unwrap_or_default();
         let resume = format!("tidegate resume {key}");
         let either = format!("{resume}\ntidegate rollback {key}");
         let (what, action, command) = match (&self.entry.command, live.phase) {
@@ -247,7 +252,7 @@ impl Telling<'_> {
                 (what, "Decide: resume it, or roll it back.".to_owned(), either)
             }
             (_, Phase::Paused) => {
-                let what = format!("{key} was taken back to {} % and is held there{cause}", live.percentage);
+                let what = format!("{key} was taken back{from} to {} % and is held there{cause}", live.percentage);
                 (what, "Find the cause, then resume it or roll it back.".to_owned(), either)
             }
             _ => {
@@ -256,7 +261,7 @@ impl Telling<'_> {
                 } else {
                     format!("{} %", live.percentage)
                 };
-                let what = format!("{key} was rolled back{} to {to}{cause}", self.by());
+                let what = format!("{key} was rolled back{}{from} to {to}{cause}", self.by());
                 let items = words.plan().after_rollback.iter();
                 let approvals = items.map(|item| format!("tidegate approve {key} {}\n", words::quoted(&item.text)));
                 (what, self.after_rollback(), approvals.collect::<String>() + &resume)

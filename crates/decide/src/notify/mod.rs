@@ -101,24 +101,6 @@ impl Deployment {
     }
 }
 
-/// The message to the other channels about one that takes no messages any more.
-pub fn channel_dead(
-    deployment: &Deployment,
-    key: &Name,
-    channel: &Name,
-    error: &str,
-    console: Option<&str>,
-    now: Instant,
-) -> Vec<Addressed> {
-    let Some(rollout) = deployment.rollouts.get(key) else { return Vec::new() };
-    let outlook = deployment.outlook(rollout, now);
-    let words = words::Words { rollout, outlook: &outlook, console, now };
-    let notification = words.channel_dead(channel, error);
-    let others = address::resolve(&rollout.plan, &[], notification.urgency, now);
-    let channels = others.into_iter().filter(|own| own != channel).collect();
-    Outgoing { channels, notification }.addressed().collect()
-}
-
 /// What was found after a rollback or a kill, for those whom rollbacks reach.
 pub fn verified(
     deployment: &Deployment,
@@ -133,11 +115,15 @@ pub fn verified(
     let is_wrong = found.iter().any(|own| own.is_fine == Some(false));
     let is_in_part = found.iter().any(|own| own.is_fine.is_none());
     let (kind, urgency, what) = if is_wrong {
-        (NotificationKind::Fault, Urgency::Critical, format!("{key} is not taken back as it should be"))
+        (NotificationKind::Fault, Urgency::Critical, format!("{key}: the way back is not in force as it should be"))
     } else if is_in_part {
-        (NotificationKind::Report, Urgency::Warning, format!("{key} is taken back, as far as could be checked"))
+        (
+            NotificationKind::Report,
+            Urgency::Warning,
+            format!("{key}: the way back is in force, as far as could be checked"),
+        )
     } else {
-        (NotificationKind::Report, Urgency::Warning, format!("{key} is taken back, as was verified"))
+        (NotificationKind::Report, Urgency::Info, format!("{key}: it was verified that the way back is in force"))
     };
     let action = if is_wrong {
         Some("See whether the site works, and whether visitors are still on new.".to_owned())
@@ -146,7 +132,7 @@ pub fn verified(
     };
     let notification = Notification {
         why: explain::ended(&explain::sentence(&verification::reported(found))),
-        command: Some(format!("tidegate verify {key}")),
+        command: (is_wrong || is_in_part).then(|| format!("tidegate verify {key}")),
         revision: Some(rollout.record.live.revision),
         ..words.message(kind, urgency, &what, action)
     };
@@ -372,7 +358,7 @@ mod tests {
             &[(
                 "rollback",
                 "chat page mail",
-                "shop was rolled back to 0 % (everybody is on legacy): signal.p1 is 3 over 10m. Find the cause and approve 1 item; then resume it.",
+                "shop was rolled back from canary, 10 %, to 0 % (everybody is on legacy): signal.p1 is 3 over 10m. Find the cause and approve 1 item; then resume it.",
             )],
         );
         assert_eq!((first.urgency, first.revision), (Urgency::Critical, Some(2)));
@@ -422,6 +408,7 @@ mod tests {
             name: "PaymentsDown".into(),
             text: "Cards of one bank fail".into(),
             url: "https://prom.example.com/graph?g0".into(),
+            runbook: "https://wiki.example.com/payments".into(),
             at: Some(world.now),
         };
         world.deployment.metrics.get_mut(&key).sources.remember_about("p1".into(), about);
@@ -429,7 +416,12 @@ mod tests {
         let own = world.sent.first().cloned().unwrap().notification;
         assert_eq!(own.figures.first().unwrap(), "p1: the alert “PaymentsDown” of alerts: Cards of one bank fail.");
         let links: Vec<&str> = own.links.iter().map(|link| link.title.as_str()).collect();
-        assert_eq!(links, ["console", "p1", "logs", "dashboard"]);
+        assert_eq!(links, ["console", "PaymentsDown", "PaymentsDown: runbook", "logs", "dashboard"]);
+        assert!(
+            own.headline.contains("(everybody is on legacy): the alert “PaymentsDown” fires. Find"),
+            "{}",
+            own.headline
+        );
     }
 
     #[test]
@@ -480,7 +472,7 @@ mod tests {
         sends(
             &mut world,
             &[
-                ("stage", "chat", "shop was revived by ana: canary, 10 %. No action needed."),
+                ("stage", "chat", "shop was revived by ana: running in canary at 10 %. No action needed."),
                 ("resolved", "chat", "shop: resolved: the kill. No action needed."),
             ],
         );
@@ -847,7 +839,7 @@ mod tests {
             &[(
                 "rollback",
                 "chat page",
-                "shop was rolled back to 0 % (everybody is on legacy): signal.p1 is 3 over 10s. Find the cause; then resume it.",
+                "shop was rolled back from canary, 10 %, to 0 % (everybody is on legacy): signal.p1 is 3 over 10s. Find the cause; then resume it.",
             )],
         );
         world.now = world.now.plus_ms(5_000);
@@ -860,21 +852,6 @@ mod tests {
         world.p1(1.0);
         world.look();
         assert_eq!(phase(&world), tidegate_model::live::Phase::RolledBack, "what comes after it counts at once");
-    }
-
-    #[test]
-    fn a_dead_channel_is_reported_through_the_others() {
-        let mut world = World::new(r#""roles":{"lead":"ben"},"#);
-        world.sent =
-            channel_dead(&world.deployment, &world.key(), &"page".parse().unwrap(), "410 Gone", None, world.now);
-        sends(
-            &mut world,
-            &[(
-                "fault",
-                "chat",
-                "shop: the channel page takes no messages. Mend it, then send what was not delivered again.",
-            )],
-        );
     }
 
     #[test]

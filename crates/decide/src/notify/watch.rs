@@ -75,11 +75,16 @@ fn alerts(words: &Words<'_>, evaluation: &Evaluation, sources: &Sources, memory:
         let observes = guardrail.mode == Mode::Observe;
         let urgency = if observes { Urgency::Info } else { words::urgency(guardrail.severity) };
         let key = words.key();
+        let is_beside = acting.is_some() && !observes;
         let would = if observes {
             format!(", and {}: it only observes", explain::would_have(&guardrail.then.to_string()))
+        } else if is_beside {
+            ", as did another guardrail that acts".to_owned()
         } else {
             String::new()
         };
+        // What is decided already needs nobody's decision.
+        let urgency = if is_beside { Urgency::Info } else { urgency };
         let what = format!("{key}: `{}` came true at {}{would}", guardrail.when, words.place());
         let condition = guardrail.when.to_string();
         let incident = incident_of(key, &condition, words.now.as_epoch_ms());
@@ -91,11 +96,16 @@ fn alerts(words: &Words<'_>, evaluation: &Evaluation, sources: &Sources, memory:
             command: Some(format!("tidegate rollback {key}")),
             incident: Some(incident.clone()),
             revision: Some(words.rollout.record.live.revision),
-            ..words.message(NotificationKind::Alert, urgency, &what, (!observes).then(|| to_do(guardrail)))
+            ..words.message(
+                NotificationKind::Alert,
+                urgency,
+                &what,
+                (!observes && !is_beside).then(|| to_do(guardrail)),
+            )
         };
         words.add_alerts(&mut notification, guardrail, sources);
         let channels = reached(words, &guardrail.notify, urgency);
-        if observes {
+        if observes || is_beside {
             alerts.push(Outgoing { channels, notification: Notification { incident: None, ..notification } });
             continue;
         }

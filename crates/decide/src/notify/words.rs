@@ -5,7 +5,7 @@
 use crate::explain::{self, listed};
 use crate::rollout::Rollout;
 use crate::schedule::{Blocker, Outlook};
-use crate::sources::Sources;
+use crate::sources::{About, Sources};
 use tidegate_model::command::Command;
 use tidegate_model::condition::Metric;
 use tidegate_model::notification::{Link, Notification, NotificationKind, Urgency};
@@ -73,6 +73,7 @@ impl Words<'_> {
             rollout: self.key().clone(),
             description: self.plan().description.clone(),
             headline: format!("{} {to_do}", explain::ended(what)),
+            state: explain::state(&self.rollout.record.live),
             action,
             owner: self.owner().map(|owner| shown(self.plan(), owner)),
             next: self.next(),
@@ -86,20 +87,21 @@ impl Words<'_> {
         links(self.plan(), revision, of, self.console)
     }
 
+    /// The alert that the first signal of a guardrail stands for, where there is one.
+    pub fn alert_of<'a>(&self, guardrail: &Guardrail, sources: &'a Sources) -> Option<&'a About> {
+        signals(guardrail).find_map(|signal| sources.about(signal.as_str(), self.now))
+    }
+
     /// Adds what the senders of the alerts call them that the signals of a guardrail stand for.
     pub fn add_alerts(&self, notification: &mut Notification, guardrail: &Guardrail, sources: &Sources) {
-        let signals = guardrail.when.terms.iter().filter_map(|term| match &term.metric {
-            Metric::Signal(name) => Some(name),
-            _ => None,
-        });
-        for signal in signals {
+        for signal in signals(guardrail) {
             let Some(about) = sources.about(signal.as_str(), self.now) else { continue };
             let text = if about.text.is_empty() { String::new() } else { format!(": {}", about.text) };
             let figure = format!("{signal}: the alert “{}” of {}{text}", about.name, about.receiver);
             notification.figures.insert(0, explain::ended(&figure));
-            if !about.url.is_empty() {
-                let link = Link { title: signal.to_string(), url: about.url.clone() };
-                notification.links.insert(notification.links.len().min(1), link);
+            let links = [(about.name.clone(), &about.url), (format!("{}: runbook", about.name), &about.runbook)];
+            for (title, url) in links.into_iter().rev().filter(|(_, url)| !url.is_empty()) {
+                notification.links.insert(notification.links.len().min(1), Link { title, url: url.clone() });
             }
         }
     }
@@ -108,17 +110,14 @@ impl Words<'_> {
     pub fn next(&self) -> Option<String> {
         next(self.outlook)
     }
+}
 
-    /// That a channel takes no messages any more.
-    pub fn channel_dead(&self, channel: &Name, error: &str) -> Notification {
-        let what = format!("{}: the channel {channel} takes no messages", self.key());
-        let action = "Mend it, then send what was not delivered again.".to_owned();
-        Notification {
-            why: format!("The last error: {}", explain::ended(error)),
-            command: Some("tidegate outbox --retry".to_owned()),
-            ..self.message(NotificationKind::Fault, Urgency::Warning, &what, Some(action))
-        }
-    }
+/// The signals that a guardrail is about.
+fn signals(guardrail: &Guardrail) -> impl Iterator<Item = &Name> {
+    guardrail.when.terms.iter().filter_map(|term| match &term.metric {
+        Metric::Signal(name) => Some(name),
+        _ => None,
+    })
 }
 
 /// A role, with the person that it is: `on-call (ana)`.
@@ -150,7 +149,7 @@ pub fn trouble(subject: &str) -> (String, &'static str) {
     match subject.split_once('/') {
         Some(("channel", name)) => {
             let what = format!("messages do not reach the channel {name}");
-            (what, "Mend the channel: what waits is sent then.")
+            (what, "Mend the channel: what waits is sent then, and what was given up by `tidegate outbox --retry all`.")
         }
         Some(("receiver", name)) => (format!("the receiver {name} is silent"), "Check what sends to it."),
         Some(("signal", name)) => (format!("the signal {name} has no value"), "Check its source."),

@@ -261,10 +261,15 @@ pub fn signal(text: &str, plan: &Plan) -> Result<Reported, Problem> {
             SignalKind::Count => ("value", "is counted: report `count`, with the command `--count N` or nothing"),
             SignalKind::Gauge => ("count", "is a gauge: report its `value`, with the command `--value X`"),
         };
-        f.optional(r, other.0, |r, _| {
-            r.error(None, format_args!("`{name}` {}", other.1), None);
-            None::<()>
-        });
+        let is_other = f.node(other.0).is_some();
+        if is_other {
+            f.optional(r, other.0, |r, _| {
+                r.error(None, format_args!("`{name}` {}", other.1), None);
+                None::<()>
+            });
+            f.end(r);
+            return None;
+        }
         let value = match signal {
             Signal { kind: SignalKind::Count, .. } => f.required(r, "count", Reader::whole).map(|count| count as f64),
             Signal { kind: SignalKind::Gauge, .. } => {

@@ -128,7 +128,7 @@ fn details(n: &Notification) -> Map<String, Value> {
         }
     };
     add("why", line(&n.why));
-    add("figures", text::figures(n).collect::<Vec<_>>().join("; "));
+    add("figures", text::figures(n).map(|own| own.trim_end_matches('.').to_owned()).collect::<Vec<_>>().join("; "));
     add("what to do", text::to_do(n).unwrap_or_default());
     add("text", n.text.as_deref().map(text::lines).unwrap_or_default());
     for (label, words) in text::facts(n) {

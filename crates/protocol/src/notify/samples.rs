@@ -117,7 +117,7 @@ fn words(kind: NotificationKind) -> Words {
         },
         Kind::Rollback => Words {
             urgency: Urgency::Critical,
-            headline: "checkout was rolled back to 0 % (everybody is on legacy): error_rate is 5.1 % over 5m. Find the cause and approve 1 item; then resume it.",
+            headline: "checkout was rolled back from canary, 10 %, to 0 % (everybody is on legacy): error_rate is 5.1 % over 5m. Find the cause and approve 1 item; then resume it.",
             action: Some("Find the cause and approve 1 item; then resume it."),
             why: "The guardrail `error_rate > 5% over 5m` came true: error_rate is 5.1 % over 5m, of 12,480 requests; rolls back above 5 %.",
             figures: &["Of 640 failures on new 612 are answered with a 5xx, 590 of these 503"],
@@ -137,18 +137,18 @@ fn words(kind: NotificationKind) -> Words {
             ..QUIET
         },
         Kind::Kill => Words {
-            urgency: Urgency::Critical,
-            headline: "checkout was killed by ana: legacy for everyone.",
-            action: Some("Tell support. Nobody gets new before somebody revives it."),
-            why: "Reason: “payments fail for cards of one bank”.",
-            next: Some("stays killed until somebody revives it"),
+            urgency: Urgency::Warning,
+            headline: "checkout was killed by ana: everybody is on legacy until it is revived. Find the cause; then revive it.",
+            action: Some("Find the cause; then revive it."),
+            why: "ana: payments fail for cards of one bank.",
+            next: Some("Killed: an operator revives it."),
             command: Some("tidegate revive checkout"),
             is_of_incident: true,
             ..QUIET
         },
         Kind::Resolved => Words {
-            headline: "checkout is well again: ben resumed it at canary, 10 %. No action needed.",
-            why: "The guardrail `error_rate > 5% over 5m` has been false for 10 min: 0.03 % on new, 0.04 % on legacy.",
+            headline: "checkout: resolved: guardrail `error_rate > 5% over 5m`. No action needed.",
+            why: "Somebody has acted: checkout is running at canary, 10 %.",
             next: Some("half, 50 %, in 2 d if 3 gates pass"),
             is_of_incident: true,
             ..QUIET
@@ -185,6 +185,7 @@ pub fn sample(kind: NotificationKind, rollout: Name, at: Instant) -> Notificatio
         description: Some(named("The new checkout")),
         revision: is_change.then_some(31),
         headline: named(words.headline),
+        state: String::new(),
         action: words.action.map(named),
         why: named(words.why),
         figures: words.figures.iter().map(|figure| named(figure)).collect(),

@@ -28,12 +28,19 @@ const FALLBACK_CHARS: usize = 600;
 /// The body of a message.
 pub fn message(n: &Notification) -> Value {
     let tone = Tone::of(n);
-    let headline = text::signed_headline(n);
+    let is_long = |headline: &str| headline.encode_utf16().count() > HEADER_CHARS;
+    let mut headline = text::signed_headline(n);
+    let mut to_do = text::to_do(n);
+    if is_long(&headline) && text::without_ask(n) != n.headline {
+        // A title of what happened, and below it what to do.
+        to_do = n.action.as_deref().map(text::line);
+        headline = text::signed(n, text::without_ask(n));
+    }
     let mut blocks = Vec::new();
-    if headline.encode_utf16().count() > HEADER_CHARS {
+    if is_long(&headline) {
         blocks.push(section(mrkdwn(&text::sentence(&n.headline), TEXT_CHARS)));
     }
-    if let Some(action) = &text::to_do(n) {
+    if let Some(action) = &to_do {
         blocks.push(section(format!("*What to do:* {}", mrkdwn(&text::sentence(action), TEXT_CHARS))));
     }
     if let Some(words) = &n.text {
@@ -68,7 +75,7 @@ pub fn message(n: &Notification) -> Value {
         let words = format!("{words}{rollout} · {}", local_time(n));
         blocks.push(json!({ "type": "context", "elements": [{ "type": "mrkdwn", "verbatim": true, "text": words }] }));
     }
-    let fallback = text::to_do(n).map_or_else(|| headline.clone(), |action| format!("{headline} – {action}"));
+    let fallback = to_do.map_or_else(|| headline.clone(), |action| format!("{headline} – {action}"));
     json!({
         "text": cut_as(&disarmed(&fallback), FALLBACK_CHARS, escape),
         "link_names": false,

@@ -125,7 +125,12 @@ pub fn for_audience(n: &Notification) -> Cow<'_, Notification> {
 
 /// The headline with the sign of its tone.
 pub fn signed_headline(n: &Notification) -> String {
-    format!("{} {}", Tone::of(n).sign(), sentence(&n.headline)).trim_start().to_owned()
+    signed(n, &n.headline)
+}
+
+/// A line of a message with the sign of its tone.
+pub fn signed(n: &Notification, line: &str) -> String {
+    format!("{} {}", Tone::of(n).sign(), sentence(line)).trim_start().to_owned()
 }
 
 /// A text of at most `chars_max` characters, `…` included where it was longer. Characters are counted as
@@ -250,6 +255,12 @@ pub fn facts(n: &Notification) -> Vec<(&'static str, String)> {
 /// What somebody has to do, on one line, where the headline does not say it already.
 pub fn to_do(n: &Notification) -> Option<String> {
     n.action.as_deref().map(line).filter(|action| !line(&n.headline).contains(action.as_str()))
+}
+
+/// The headline without what it asks for, for where there is little room; that stands below it then.
+pub fn without_ask(n: &Notification) -> &str {
+    let ask = n.action.as_deref().unwrap_or_default();
+    n.headline.strip_suffix(ask).unwrap_or(&n.headline).trim_end()
 }
 
 /// The commands of a message, each on a line, so many that they are read.

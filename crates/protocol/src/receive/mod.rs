@@ -157,7 +157,8 @@ fn about(kind: ReceiverKind, fields: &[(String, String)], document: &Value) -> O
         ReceiverKind::Json => (None, None, None),
     };
     let (text, url) = (text.unwrap_or_default(), url.unwrap_or_default());
-    name.map(|name| About { name, text, url, ..About::default() })
+    let runbook = first(&["/annotations/runbook_url"]).unwrap_or_default();
+    name.map(|name| About { name, text, url, runbook, ..About::default() })
 }
 
 /// Before the hash of a body that stands for a name.
