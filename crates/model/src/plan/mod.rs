@@ -4,6 +4,7 @@
 //! types, in which nothing is left to parse. [`rules`] holds what no single field can tell, such
 //! as percentages that fall from one stage to the next.
 
+pub mod business_day;
 pub mod channel;
 pub mod checklist;
 pub mod defaults;

@@ -77,7 +77,7 @@ impl Writing<'_> {
     pub(super) fn remarks(&self) -> Vec<Block> {
         let plan = self.plan;
         let is_before = |notice: &&Notice| match &notice.at {
-            Moment::Near { anchor, offset: Some((Sign::Minus, _)) } => {
+            Moment::Near { anchor, offset: Some((Sign::Minus, _)), .. } => {
                 notice.by.is_none() && plan.stage_index(anchor.as_str()).is_some()
             }
             _ => false,
@@ -131,10 +131,15 @@ fn when(notice: &Notice) -> String {
     };
     let at = match &notice.at {
         Moment::Date(_) => "on that day".to_owned(),
-        Moment::Near { anchor: name, offset: None } => format!("at {}", anchor(name.as_str())),
-        Moment::Near { anchor: name, offset: Some((sign, duration)) } => {
-            let side = if *sign == Sign::Minus { "before" } else { "after" };
-            format!("{} {side} {}", spelled(&duration.to_string()), anchor(name.as_str()))
+        Moment::Near { anchor: name, offset, then } => {
+            let near = match offset {
+                None => format!("at {}", anchor(name.as_str())),
+                Some((sign, duration)) => {
+                    let side = if *sign == Sign::Minus { "before" } else { "after" };
+                    format!("{} {side} {}", spelled(&duration.to_string()), anchor(name.as_str()))
+                }
+            };
+            then.as_ref().map_or(near.clone(), |then| format!("{near}, on the {then}"))
         }
     };
     let every = notice.every.map(|every| format!(", then every {} while it lasts", counted_from_two(&every)));
