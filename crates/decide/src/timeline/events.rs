@@ -237,7 +237,7 @@ impl Telling<'_> {
 
     /// Until when a notice is repeated: while the stage that it names lasts, else until the end.
     fn lasts(&self, notice: &Notice) -> Option<Instant> {
-        use tidegate_model::plan::words::Moment;
+        use tidegate_model::plan::moment::Moment;
         let stay = match &notice.at {
             Moment::Near { anchor, .. } => {
                 let index = self.plan.stage_index(anchor.as_str());

@@ -110,8 +110,8 @@ mod tests {
     use super::*;
     use crate::fault::Explain as _;
     use crate::plan::Due;
+    use crate::plan::moment::Moment;
     use crate::plan::set::read_rollout;
-    use crate::plan::words::Moment;
 
     fn plan(freeze: &str) -> Plan {
         let text = format!(

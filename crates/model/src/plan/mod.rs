@@ -13,6 +13,7 @@ pub mod identity;
 pub mod in_app;
 pub mod limits;
 pub mod messages;
+pub mod moment;
 pub mod probe;
 pub mod problem;
 pub mod read;

@@ -5,7 +5,8 @@ use crate::document::{Block, Table, Text};
 use tidegate_decide::explain::{counted_from_two, listed, sentence, spelled};
 use tidegate_model::plan::Notice;
 use tidegate_model::plan::in_app::ShownTo;
-use tidegate_model::plan::words::{Audience, Moment, Sign};
+use tidegate_model::plan::moment::Moment;
+use tidegate_model::plan::words::{Audience, Sign};
 
 impl Writing<'_> {
     pub(super) fn messages(&self) -> Vec<Block> {
