@@ -227,6 +227,15 @@ fn what_several_rollouts_say_alike_stands_once_and_nothing_is_left_out_silently(
     assert!(text.contains(&format!("### {flags}\n")), "their stages and triggers");
     assert!(text.contains(&format!("The plan has nothing here for {flags}.")), "their messages");
     assert!(text.contains(&format!("No date is planned for {flags}: off until somebody starts it")));
+    // A Saturday and a Sunday are no days for them.
+    for part in [
+        "| Mon 25 Jan 2027 09:00 | T+11 |  | `analytics-service` | **“T+9: validation",
+        "| Mon 25 Jan 2027 14:00 | T+11 |  | `analytics-service` | **“Analytics has a second phase",
+        "by Mon 11 Jan 2027 09:00: 3 days before the start",
+        "by Mon 25 Jan 2027 14:00: 1 day after the stage full, on the next business day 14:00",
+    ] {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
 }
 
 #[test]

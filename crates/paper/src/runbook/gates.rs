@@ -1,6 +1,7 @@
 //! Go or no-go: what is measured and what people tick, before the start, before a stage is left, after a rollback.
 
 use super::Writing;
+use super::messages::near;
 use crate::document::{Block, Check, Text, Tone};
 use tidegate_decide::explain::{self, sentence, spelled};
 use tidegate_decide::timeline::Premise;
@@ -80,13 +81,16 @@ impl Writing<'_> {
     fn due(&self, item: &Item) -> Option<String> {
         let due = item.due.as_ref()?;
         // What hangs on a start that nobody has planned has no date.
-        let has_date = self.forecast.premise != Some(Premise::Start) && !self.is_one_of_many;
+        let has_date = self.forecast.premise != Some(Premise::Start);
         let at = self.forecast.due(self.plan, Some(due), None).filter(|_| has_date);
         Some(match (due, at) {
             (Due::Day(day), _) => format!("by the end of {day}"),
             (Due::At(at), _) => format!("by {}", self.at(*at)),
-            (Due::Near { .. }, Some(at)) => format!("by {}: {due}", self.at(at)),
-            (Due::Near { .. }, None) => format!("by {due}"),
+            (Due::Near { anchor, offset, then }, at) => {
+                let words = near(anchor.as_str(), offset.as_ref(), then.as_ref());
+                let at = at.map(|at| format!("{}: ", self.at(at)));
+                format!("by {}{words}", at.unwrap_or_default())
+            }
         })
     }
 

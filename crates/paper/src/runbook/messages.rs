@@ -3,7 +3,9 @@
 use super::{IntoList as _, Writing};
 use crate::document::{Block, Table, Text};
 use tidegate_decide::explain::{counted_from_two, listed, sentence, spelled};
+use tidegate_model::Duration;
 use tidegate_model::plan::Notice;
+use tidegate_model::plan::business_day::NextBusinessDay;
 use tidegate_model::plan::in_app::ShownTo;
 use tidegate_model::plan::moment::Moment;
 use tidegate_model::plan::words::{Audience, Sign};
@@ -122,25 +124,31 @@ fn in_app(notice: &Notice) -> String {
     format!("{to}{groups}, for {}{kind}{link}", spelled(&own.lasts().to_string()))
 }
 
-/// When a notice is sent, in words: `3 days before pilot`.
-fn when(notice: &Notice) -> String {
-    let anchor = |name: &str| match name {
+/// A moment near something, in words: `3 days before the stage pilot`, and without an offset `the start`.
+pub(super) fn near(anchor: &str, offset: Option<&(Sign, Duration)>, then: Option<&NextBusinessDay>) -> String {
+    let anchor = match anchor {
         "start" => "the start".to_owned(),
         "end" => "the end".to_owned(),
         "rollback" => "a rollback".to_owned(),
         stage => format!("the stage {stage}"),
     };
+    let near = match offset {
+        None => anchor,
+        Some((sign, duration)) => {
+            let side = if *sign == Sign::Minus { "before" } else { "after" };
+            format!("{} {side} {anchor}", spelled(&duration.to_string()))
+        }
+    };
+    then.map_or(near.clone(), |then| format!("{near}, on the {then}"))
+}
+
+/// When a notice is sent, in words.
+fn when(notice: &Notice) -> String {
     let at = match &notice.at {
         Moment::Date(_) => "on that day".to_owned(),
-        Moment::Near { anchor: name, offset, then } => {
-            let near = match offset {
-                None => format!("at {}", anchor(name.as_str())),
-                Some((sign, duration)) => {
-                    let side = if *sign == Sign::Minus { "before" } else { "after" };
-                    format!("{} {side} {}", spelled(&duration.to_string()), anchor(name.as_str()))
-                }
-            };
-            then.as_ref().map_or(near.clone(), |then| format!("{near}, on the {then}"))
+        Moment::Near { anchor, offset, then } => {
+            let at = if offset.is_none() { "at " } else { "" };
+            format!("{at}{}", near(anchor.as_str(), offset.as_ref(), then.as_ref()))
         }
     };
     let every = notice.every.map(|every| format!(", then every {} while it lasts", counted_from_two(&every)));

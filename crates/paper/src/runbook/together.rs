@@ -90,7 +90,7 @@ fn stop_any(all: &[Writing<'_>]) -> Block {
         (Some(who), _) => Text::from(format!("Then tell {who}.")),
         (None, Some(own)) => Text::from(format!(
             "Then write to {}: the plan names nobody who looks after the release.",
-            own.unnamed(true)
+            own.unnamed(false)
         )),
         (None, None) => Text::default(),
     });
