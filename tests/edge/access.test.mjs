@@ -119,7 +119,10 @@ describe('a sign-in by Cloudflare Access', () => {
     };
     for (const own of Object.values(why)) await who(token(own));
     for (const reason of Object.keys(why))
-      await until(() => refusals().some((line) => line.includes(reason)), () => `the log with: ${reason}`);
+      await until(
+        () => refusals().some((line) => line.includes(reason)),
+        () => `the log with: ${reason}`,
+      );
   });
 
   test('is a name in the history', async () => {
