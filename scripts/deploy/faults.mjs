@@ -2,9 +2,10 @@
 // or asks anything.
 
 const SECRETS = {
-  ADMIN_TOKENS: 'the API and the console are closed',
+  ADMIN_TOKENS: 'the API and the console are closed to tokens, and Cloudflare Access is not set up either',
   SIGNING_KEY: 'there are no sessions, previews and page reports',
 };
+const ACCESS = ['ACCESS_TEAM', 'ACCESS_AUD', 'ACCESS_ROLES'];
 const FLAGS = {
   enable_request_signal: 'Tidegate does not see who gives up waiting',
   global_fetch_strictly_public: 'upstreams that are Workers of the account answer with error 1042',
@@ -45,7 +46,7 @@ export function judge({ config, consoleHost, plans, secrets }) {
   judgeConsole({ ours, host, routes, plans }, refuse, warn);
   judgeUpstreams({ config, routes, plans }, refuse);
   judgeMail({ config, plans, secrets }, refuse);
-  judgeSecrets({ plans, secrets }, refuse, (what, help) => unknown.push({ what, help }));
+  judgeSecrets({ config, plans, secrets }, refuse, warn, (what, help) => unknown.push({ what, help }));
   if (config.vars?.BEACON_ONE_NETWORK === 'allow')
     warn(
       'BEACON_ONE_NETWORK lets the reports of one network decide, so whoever sends some may roll a release back.',
@@ -214,14 +215,28 @@ function upstreamsOf(plan) {
   return [...new Set(texts)];
 }
 
-function judgeSecrets({ plans, secrets }, refuse, unknown) {
+/** Which settings of Cloudflare Access are missing; none of them counts without the other two. */
+function missingOfAccess({ vars = {} }, secrets) {
+  const isSet = (name) =>
+    (typeof vars[name] === 'string' && vars[name].trim() !== '') || (Array.isArray(secrets) && secrets.includes(name));
+  return ACCESS.filter((name) => !isSet(name));
+}
+
+function judgeSecrets({ config, plans, secrets }, refuse, warn, unknown) {
+  const missing = missingOfAccess(config, secrets);
+  const isOpenByAccess = missing.length === 0;
+  if (missing.length > 0 && missing.length < ACCESS.length && Array.isArray(secrets))
+    refuse(
+      `Cloudflare Access is set up in part, without ${missing.join(' and ')}, so nobody signs in with it.`,
+      'set ACCESS_TEAM, ACCESS_AUD and ACCESS_ROLES under [vars], or none of them',
+    );
   const named = new Set(
     plans.flatMap(({ plan }) =>
       [...JSON.stringify(plan ?? null).matchAll(/"secret:([^"]+)"/g)].map(([, name]) => name),
     ),
   );
   const needed = [
-    ...Object.entries(SECRETS),
+    ...Object.entries(SECRETS).filter(([name]) => name !== 'ADMIN_TOKENS' || !isOpenByAccess),
     ...[...named].map((name) => [name, 'a plan that names it cannot use it']),
   ];
   if (!Array.isArray(secrets)) {
@@ -231,6 +246,11 @@ function judgeSecrets({ plans, secrets }, refuse, unknown) {
     );
     return;
   }
+  if (isOpenByAccess && !secrets.includes('ADMIN_TOKENS'))
+    warn(
+      'The secret ADMIN_TOKENS is not set, so people sign in by Cloudflare Access alone, and not while Access is down.',
+      'npx wrangler secret put ADMIN_TOKENS, with what `tidegate token ana --role operator` prints, for the command, scripts and emergencies; or keep it so, with a service token of Access for scripts',
+    );
   for (const [name, what] of needed.filter(([name]) => !secrets.includes(name)))
     refuse(
       `The secret ${name} is not set, so ${what}.`,

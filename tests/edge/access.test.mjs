@@ -111,6 +111,20 @@ describe('a sign-in by Cloudflare Access', () => {
     assert.ok(reads - before <= 1, `${reads - before} reads`);
   });
 
+  test('is refused with its reason in the log, whatever other reason was written a moment ago', async () => {
+    const why = {
+      'its `aud` has none of ACCESS_AUD': { aud: ['b'.repeat(64)] },
+      'its `iss` is not the team of ACCESS_TEAM': { iss: 'https://other.example' },
+      'it has no `exp`': { exp: undefined },
+    };
+    for (const own of Object.values(why)) await who(token(own));
+    for (const reason of Object.keys(why))
+      await until(
+        () => refusals().some((line) => line.includes(reason)),
+        () => `the log with: ${reason}`,
+      );
+  });
+
   test('is a name in the history', async () => {
     const noted = await ask('rollouts/shop/commands', {
       assertion: token(),

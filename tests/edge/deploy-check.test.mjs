@@ -133,6 +133,14 @@ describe('what cannot work is refused', () => {
       { secrets: ['ADMIN_TOKENS'] },
       /SIGNING_KEY is not set.*wrangler secret put SIGNING_KEY/,
     ],
+    'no token, and no Cloudflare Access either': [
+      { secrets: ['SIGNING_KEY'] },
+      /ADMIN_TOKENS is not set, so the API and the console are closed to tokens, and Cloudflare Access is not set up/,
+    ],
+    'a part of Cloudflare Access': [
+      { edits: [['[vars]', '[vars]\nACCESS_TEAM = "https://example.cloudflareaccess.com"']] },
+      /set up in part, without ACCESS_AUD and ACCESS_ROLES, so nobody signs in with it/,
+    ],
     'a secret that a plan names': [
       { plans: { 'shop.toml': { ...PLAN, channels: { chat: { slack: 'secret:CHAT_URL' } } } } },
       /CHAT_URL is not set.*wrangler secret put CHAT_URL/,
@@ -218,6 +226,21 @@ test("a console on the site's own origin is reported loudly, and does not stop a
   assert.deepEqual([refused, warned.length], [[], 1]);
   assert.match(warned[0], /ANY script in its pages .* can operate .*CONSOLE_HOST = "ops\.example\.com"/);
   assert.deepEqual(await check({ edits, consoleHost: 'ops.example.com' }), { refused: [], warned: [], unknown: [] });
+});
+
+test('with Cloudflare Access no token is needed, and it is said what then depends on Access', async () => {
+  const access = [
+    'ACCESS_TEAM = "https://example.cloudflareaccess.com"',
+    `ACCESS_AUD = "${'a'.repeat(64)}"`,
+    'ACCESS_ROLES = "@example.com:operator"',
+  ];
+  const edits = [['[vars]', ['[vars]', ...access].join('\n')]];
+  const { refused, warned } = await check({ edits, secrets: ['SIGNING_KEY'] });
+  assert.deepEqual(refused, []);
+  assert.match(warned.join('\n'), /people sign in by Cloudflare Access alone, and not while Access is down/);
+  const secrets = ['SIGNING_KEY', 'ACCESS_TEAM', 'ACCESS_AUD', 'ACCESS_ROLES'];
+  assert.deepEqual((await check({ secrets })).refused, [], 'set as secrets, they count as well');
+  assert.deepEqual((await check({ edits })).warned, [], 'with a token nothing is said');
 });
 
 test('which secrets are set is not guessed where the account cannot be asked', async () => {

@@ -485,6 +485,7 @@ mod staged_ga {
     cases! { "staged", "staged", "100", CALM:
         errors_over_five_percent: ["new.error_rate = 8% from 30m"] => Back("error_rate > 5% over 5m");
         errors: ["new.error_rate = 1.8% from 30m"] => Tell("error_rate > 1.5% over 15m");
+        half_as_slow_again: ["new.latency = 3.5s from 30m"] => Back("latency.p95 > 3s over 15m");
         gate_error_rate: ["new.error_rate = 1.3% from 2m"] => Block("error_rate is");
         gate_latency: ["new.latency = 2.3s"] => Block("latency.p95 is");
     }

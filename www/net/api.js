@@ -36,7 +36,7 @@ export async function request(method, path, options = {}) {
       body: body === undefined ? undefined : JSON.stringify(body),
       credentials: 'same-origin',
       cache: 'no-store',
-      redirect: 'error',
+      redirect: 'manual',
       signal: limit.signal,
     });
     return await read(response);
@@ -101,8 +101,9 @@ const SILENT = {
  */
 async function read(response) {
   const text = await response.text();
-  const answer = { ok: response.ok, status: response.status, etag: response.headers.get('etag') };
   const parsed = parse(text);
+  if (isAskedToSignIn(response, parsed)) return { ok: false, status: ACCESS_ENDED.status, problem: ACCESS_ENDED };
+  const answer = { ok: response.ok, status: response.status, etag: response.headers.get('etag') };
   if (response.ok && (parsed !== undefined || text === '')) return { ...answer, body: parsed ?? null };
   return { ...answer, ok: false, problem: parsed?.detail ? parsed : unreadable(response) };
 }
@@ -115,6 +116,27 @@ function parse(text) {
     return undefined;
   }
 }
+
+/**
+ * Whether something in front of Tidegate wants a sign-in before it lets anything through: the API itself redirects
+ * nowhere, and its refusals are JSON.
+ * @param {Response} response
+ * @param {any} parsed
+ */
+const isAskedToSignIn = (response, parsed) =>
+  response.type === 'opaqueredirect' || ([401, 403].includes(response.status) && !parsed?.detail);
+
+/** The problems that end a session; those that only a new sign-in at Cloudflare Access mends. */
+export const OF_ACCESS = ['access-ended', 'access-refused'];
+
+/** @type {Problem} */
+const ACCESS_ENDED = {
+  type: 'urn:tidegate:problem:access-ended',
+  title: 'Sign in again',
+  status: 401,
+  detail: 'what stands in front of Tidegate, such as Cloudflare Access, asks for a sign-in; nothing was done',
+  help: 'load this page again: you are asked to sign in, and come back here',
+};
 
 /** @param {Response} response */
 const unreadable = ({ status }) => ({

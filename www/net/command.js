@@ -3,7 +3,7 @@
 import { bodyOf, ifMatchOf, missing } from '../state/dialog.js';
 import { DONE } from '../text/commands.js';
 import { plural } from '../text/numbers.js';
-import { request } from './api.js';
+import { kindOf, OF_ACCESS, request } from './api.js';
 
 /** @import { AllDialog, CommandDialog } from '../state/dialog.js' */
 /** @import { Controller, Means } from './controllers.js' */
@@ -76,7 +76,7 @@ export function command({ dispatch, getState, clock }) {
         `${dialog.command} ${dialog.key ?? 'everything'}: ${isUnknown ? 'it is unknown whether it was done' : 'not done'}, ${problem.detail}.`,
         'warn',
       );
-    if (answer.status === 401) dispatch({ type: 'sessionEnded' });
+    if (answer.status === 401) dispatch({ type: 'sessionEnded', byAccess: OF_ACCESS.includes(kindOf(problem)) });
     else if (isUnknown) dispatch({ type: 'unknown', problem });
     else {
       dispatch({ type: 'refused', problem });

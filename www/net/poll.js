@@ -4,7 +4,7 @@
 //
 // The server's clock is estimated from answers that carry their time: the one that came back fastest says most about
 // the difference. It forgets after a while, since clocks drift and laptops sleep.
-import { kindOf, request } from './api.js';
+import { kindOf, OF_ACCESS, request } from './api.js';
 
 /** @import { Controller, Means } from './controllers.js' */
 
@@ -63,7 +63,9 @@ export function poll({ dispatch, getState, clock }) {
   /** Whether there is an answer to use; says what it means for the contact and the session. */
   function hasAnswered(answer) {
     if (answer.isAborted) return false;
-    if (answer.status === 401 && kindOf(answer.problem) === 'unauthorized') dispatch({ type: 'sessionEnded' });
+    const kind = kindOf(answer.problem);
+    if (answer.status === 401 && kind === 'unauthorized') dispatch({ type: 'sessionEnded' });
+    else if (OF_ACCESS.includes(kind)) dispatch({ type: 'sessionEnded', byAccess: true });
     else if (answer.ok) dispatch({ type: 'contact', at: clock.now() });
     else dispatch({ type: 'lost', at: clock.now(), problem: answer.problem });
     return answer.ok;

@@ -7,7 +7,7 @@
 // nothing but a demo. On any other host it would let a stranger sign somebody in, or carry a real token through mails
 // and logs, so it does nothing there. Either way the token leaves the address at once, and so the list of visited
 // pages, the way back, and what is copied from the bar.
-import { request } from './api.js';
+import { kindOf, OF_ACCESS, request } from './api.js';
 
 /** @import { Controller, Means } from './controllers.js' */
 
@@ -26,7 +26,10 @@ export function session({ dispatch, clock, token }) {
     if (!isKnown) return dispatch({ type: 'noSession' });
     const answer = await request('GET', 'session');
     if (answer.ok) return dispatch({ type: 'session', ...answer.body });
-    dispatch(answer.status === 401 ? { type: 'sessionEnded' } : { type: 'noSession', problem: answer.problem });
+    const byAccess = OF_ACCESS.includes(kindOf(answer.problem));
+    dispatch(
+      answer.status === 401 ? { type: 'sessionEnded', byAccess } : { type: 'noSession', problem: answer.problem },
+    );
   }
 
   async function signIn(token) {

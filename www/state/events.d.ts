@@ -66,7 +66,7 @@ type OfSession =
   | { type: 'signOut' }
   | ({ type: 'session' } & Session)
   | { type: 'noSession'; problem?: Problem }
-  | { type: 'sessionEnded' };
+  | { type: 'sessionEnded'; byAccess?: boolean };
 
 /** A command, from the button to what became of it. */
 type OfCommand =

@@ -1,5 +1,6 @@
 // Who one is. `status`: `unknown` until the server has said it, then `in` or `out`. `ended` is true
-// where a session was there and is no longer, `problem` why a sign-in did not work.
+// where a session was there and is no longer, `byAccess` where only a new sign-in at Cloudflare Access helps,
+// `problem` why a sign-in did not work.
 
 /** @import { Session } from '../../types/api.js' */
 /** @import { Event, Problem } from './events.js' */
@@ -12,6 +13,7 @@
  * @property {string | null} expires
  * @property {Problem | null} problem
  * @property {boolean} ended
+ * @property {boolean} byAccess
  * @property {boolean} isBusy
  */
 
@@ -23,6 +25,7 @@ export const initial = {
   expires: null,
   problem: null,
   ended: false,
+  byAccess: false,
   isBusy: false,
 };
 
@@ -43,7 +46,7 @@ export function reduce(session, event) {
     case 'noSession':
       return { ...OUT, problem: event.problem ?? null };
     case 'sessionEnded':
-      return session.status === 'out' ? session : { ...OUT, ended: true };
+      return session.status === 'out' ? session : { ...OUT, ended: true, byAccess: event.byAccess === true };
     default:
       return session;
   }

@@ -39,7 +39,13 @@ export function mount(root, dispatch) {
     message,
     button,
   );
-  root.append(el('div', { class: 'sign-in card' }, el('h1', { tabindex: '-1' }, 'Sign in'), lead, form));
+  // The address stays, so whoever has signed in comes back to the same page.
+  const again = el(
+    'button',
+    { type: 'button', class: 'button primary wide', onclick: () => location.reload() },
+    'Sign in again',
+  );
+  root.append(el('div', { class: 'sign-in card' }, el('h1', { tabindex: '-1' }, 'Sign in'), lead, again, form));
   input.focus();
 
   function submit(event) {
@@ -53,12 +59,8 @@ export function mount(root, dispatch) {
   return {
     update({ session, route }) {
       const place = route.key ? ` with ${route.key}` : '';
-      setText(
-        lead,
-        session.ended
-          ? `Your session has ended. Sign in to continue${place}.`
-          : 'The console reads and changes the rollouts of this deployment.',
-      );
+      setText(lead, leadOf(session, place));
+      setHidden(again, !session.byAccess);
       setAttr(lead, 'role', session.ended && 'status');
       setAttr(button, 'aria-disabled', session.isBusy && 'true');
       setText(button, session.isBusy ? 'Signing in…' : 'Sign in');
@@ -70,6 +72,15 @@ export function mount(root, dispatch) {
     },
     unmount: () => root.replaceChildren(),
   };
+}
+
+/** What is to be done here. */
+function leadOf({ ended, byAccess }, place) {
+  if (byAccess)
+    return `Your sign-in at Cloudflare Access, or at what else stands in front of Tidegate, has ended. Sign in again there: this page is loaded anew, and you come back to continue${place}. Rollouts go on meanwhile.`;
+  return ended
+    ? `Your session has ended. Sign in to continue${place}.`
+    : 'The console reads and changes the rollouts of this deployment.';
 }
 
 /** A problem of signing in, and the way out of it. */

@@ -190,7 +190,8 @@ impl Deployment {
             let key = &rollout.plan.key;
             let metrics = self.metrics.get_mut(key);
             metrics.manner = self.manner;
-            let evaluation = metrics.evaluate(&rollout.plan, &rollout.record, faults(key), now);
+            let plan = with_days_off(&self.freeze, rollout);
+            let evaluation = metrics.evaluate(&plan, &rollout.record, faults(key), now);
             let order = evaluation.order().cloned();
             let asked = problems::look(rollout, metrics, faults(key), order.is_none(), now);
             let order = order.or(asked).map(|order| with_what_broke(order, rollout, metrics, now));
@@ -208,11 +209,12 @@ impl Deployment {
 
     /// A rollout's plan with the freeze of the whole deployment in it.
     pub fn in_force<'r>(&self, rollout: &'r Rollout) -> Cow<'r, Plan> {
-        if self.freeze.is_empty() {
-            return Cow::Borrowed(&rollout.plan);
-        }
-        let freeze = rollout.plan.freeze.iter().chain(&self.freeze).cloned().collect();
-        Cow::Owned(Plan { freeze, ..rollout.plan.as_ref().clone() })
+        with_freeze(&self.freeze, rollout)
+    }
+
+    /// A rollout's plan with the freeze of the whole deployment in it, where its messages ask for business days.
+    pub(crate) fn with_days_off<'r>(&self, rollout: &'r Rollout) -> Cow<'r, Plan> {
+        with_days_off(&self.freeze, rollout)
     }
 
     /// What the schedule wants done now, of any rollout.
@@ -256,4 +258,18 @@ fn cause(plan: &Plan, record: &Record, command: &Command) -> EntryCause {
         _ => (Some(stage.to_string()), hold.map(|hold| hold.to_string()), Vec::new()),
     };
     EntryCause::Schedule { stage, hold, after }
+}
+/// A rollout's plan with the freeze of the whole deployment in it.
+fn with_freeze<'r>(freeze: &[Window], rollout: &'r Rollout) -> Cow<'r, Plan> {
+    if freeze.is_empty() {
+        return Cow::Borrowed(&rollout.plan);
+    }
+    let freeze = rollout.plan.freeze.iter().chain(freeze).cloned().collect();
+    Cow::Owned(Plan { freeze, ..rollout.plan.as_ref().clone() })
+}
+
+/// The same where messages ask for business days. Every look needs it, and most plans need no copy.
+fn with_days_off<'r>(freeze: &[Window], rollout: &'r Rollout) -> Cow<'r, Plan> {
+    let asks = rollout.plan.notices.iter().any(|notice| notice.at.waits_for_business_day());
+    with_freeze(if asks { freeze } else { &[] }, rollout)
 }

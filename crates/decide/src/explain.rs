@@ -12,7 +12,7 @@ mod standing;
 pub use before::known_before;
 pub use broke::broke;
 pub use cause::cause;
-pub use condition::{condition, metric, readable, spelled};
+pub use condition::{condition, counted_from_two, metric, readable, spelled};
 pub use rollout::{assignment, done, held_list, kill_reach, state, step};
 
 use self::standing::standing;

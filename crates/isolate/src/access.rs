@@ -8,7 +8,7 @@ use tidegate_protocol::api::problem::Problem;
 use tidegate_protocol::jwt::Unverified;
 use tidegate_protocol::limiter::{Limiter, Rate};
 
-/// So often the log says why a sign-in does not count. Whoever can reach the worker can send any number of them.
+/// So often the log gives one reason for which sign-ins do not count. Whoever can reach the worker can send any number of them.
 const LOGGED: Rate = Rate { burst: 20.0, per_ms: 20.0 / 60_000.0 };
 
 /// How often the log may say it.
@@ -37,9 +37,12 @@ impl Isolate {
             .map_err(Refused::Unverified)
             .and_then(|claims| access.visitor(claims, now_ms / 1_000.0));
         Some(visitor.map_err(|why| {
-            if self.refusals.0.admit("", now_ms) {
-                let message = format!("a JWT of Cloudflare Access does not count: {why}");
-                self.configuration.log.warn("access_refused", "Cf-Access-Jwt-Assertion", &message);
+            // The log leaves out what it has said of a subject a moment ago: one reason must not hide another.
+            let reason = why.to_string();
+            if self.refusals.0.admit(&reason, now_ms) {
+                let message = format!("a JWT of Cloudflare Access does not count: {reason}");
+                let subject = format!("Cf-Access-Jwt-Assertion: {reason}");
+                self.configuration.log.warn("access_refused", &subject, &message);
             }
             why.into()
         }))

@@ -142,6 +142,13 @@ impl Text {
         self
     }
 
+    /// The text with another behind it.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.0.extend(other.0);
+        self
+    }
+
     /// Its words alone.
     pub fn words(&self) -> String {
         let words = |span: &Span| match span {

@@ -25,9 +25,13 @@ pub fn print(document: &Document) -> String {
         let _ = writeln!(out, "<p class=\"about\">{}</p>", about.join(" · "));
     }
     out.push_str("</header>\n");
-    contents(&mut out, document);
     let mut plots = 0;
+    // What must be seen first stands before the contents.
+    let first = document.blocks.iter().take_while(|block| matches!(block, Block::Callout(..))).count();
     for (index, block) in document.blocks.iter().enumerate() {
+        if index == first {
+            contents(&mut out, document);
+        }
         print_block(&mut out, block, index, &mut plots);
     }
     out.push_str("</main>\n</body>\n</html>\n");
@@ -271,6 +275,16 @@ mod tests {
             ];
             assert!(known.contains(&name.as_str()), "<{tag}");
         }
+    }
+
+    #[test]
+    fn what_must_be_seen_first_stands_before_the_contents() {
+        let headings = ["a", "b", "c", "d", "e"].map(|title| Block::Heading(2, title.into()));
+        let mut blocks = vec![Block::Callout(Tone::Bad, "Stop".into(), vec!["type it".into()])];
+        blocks.extend(headings);
+        let page = print(&Document { title: "Runbook".into(), about: Vec::new(), blocks });
+        let at = |part: &str| page.find(part).unwrap_or_else(|| panic!("{part}\n{page}"));
+        assert!(at("<aside") < at("<nav") && at("<nav") < at("<h2"));
     }
 
     #[test]

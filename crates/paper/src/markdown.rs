@@ -170,8 +170,14 @@ fn one_line(text: &str) -> String {
 fn escaped(words: &str) -> String {
     let words = one_line(words);
     let mut out = String::with_capacity(words.len());
-    for letter in words.chars() {
-        if matches!(letter, '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '#' | '|' | '~' | '&') {
+    let mut before = ' ';
+    let mut letters = words.chars().peekable();
+    while let Some(letter) = letters.next() {
+        // Inside of a word, such as a key, an underscore is no markup.
+        let is_inside =
+            letter == '_' && before.is_ascii_alphanumeric() && letters.peek().is_some_and(char::is_ascii_alphanumeric);
+        before = letter;
+        if !is_inside && matches!(letter, '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '#' | '|' | '~' | '&') {
             out.push('\\');
         }
         out.push(letter);

@@ -63,8 +63,13 @@ fn words_of_html(page: &str) -> String {
     words.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Everything that people have written into a plan, or have to know of it.
-fn facts(plan: &Plan) -> Vec<String> {
+/// Everything that people have written into a plan, or have to know of it. Of one of several rollouts, commands name
+/// `KEY`, and its only endpoint is `ENDPOINT`.
+fn facts(plan: &Plan, is_one: bool) -> Vec<String> {
+    let condition = |own: &tidegate_model::condition::Condition| match plan.endpoints.0.as_slice() {
+        [_] if !is_one => own.at_endpoint(&"ENDPOINT".parse().unwrap()).to_string(),
+        _ => own.to_string(),
+    };
     let mut all = vec![plan.key.to_string()];
     all.extend(plan.description.clone());
     all.extend(plan.routes.iter().map(ToString::to_string));
@@ -77,14 +82,15 @@ fn facts(plan: &Plan) -> Vec<String> {
     }
     for stage in &plan.stages {
         all.push(format!("{}: {} %", stage.name, stage.percentage));
-        all.extend(stage.gates.iter().map(|gate| gate.when.to_string()));
+        all.extend(stage.gates.iter().map(|gate| condition(&gate.when)));
         all.extend(stage.checklist.iter().map(|item| item.text.clone()));
         all.extend(stage.enter.iter().map(ToString::to_string));
         all.extend(stage.notes.iter().map(|note| note.trim_end_matches('.').to_owned()));
     }
     all.extend(plan.checklist.iter().chain(&plan.after_rollback).map(|item| item.text.clone()));
     for guardrail in plan.guardrails_in_force() {
-        all.push(guardrail.when.to_string());
+        all.push(condition(&guardrail.when));
+        all.push(guardrail.severity.to_string());
         all.extend(guardrail.text.clone());
         all.extend(guardrail.escalate.iter().filter_map(|own| own.text.clone()));
     }
@@ -104,11 +110,18 @@ fn facts(plan: &Plan) -> Vec<String> {
         all.push(format!("signal.{name}"));
         all.extend(signal.description.as_ref().map(|text| text.replace('`', "")));
     }
+    all.extend(plan.endpoints.0.iter().map(|(_, endpoint)| format!("path:{}", endpoint.0)));
+    all.extend(plan.notices.iter().filter_map(|notice| notice.in_app_kind()).map(|kind| format!("as {kind}")));
+    let key = if is_one { plan.key.as_str() } else { "KEY" };
     for back in [
-        format!("tidegate kill {}", plan.key),
-        format!("tidegate rollback {} --to 1", plan.key),
-        format!("kill/{}", plan.key),
+        format!("tidegate kill {key}"),
+        format!("tidegate verify {key}"),
+        format!("tidegate rollback {key} --to 1"),
+        format!("kill/{key}"),
     ] {
+        if back.contains("verify") && plan.is_flag() {
+            continue;
+        }
         if !back.contains("--to") || plan.stages.iter().any(|stage| stage.percentage > "1".parse().unwrap()) {
             all.push(back);
         }
@@ -122,8 +135,9 @@ fn a_runbook_has_all_that_stands_in_its_plan() {
         let document = document(name, None);
         let squeezed = |text: String| text.replace('`', "").split_whitespace().collect::<Vec<_>>().join(" ");
         let seen = [words_of_markdown(&markdown::print(&document)), words_of_html(&html::print(&document))];
-        for plan in plans(name) {
-            for fact in facts(&plan) {
+        let plans = plans(name);
+        for plan in &plans {
+            for fact in facts(plan, plans.len() == 1) {
                 let fact = squeezed(fact);
                 for text in &seen {
                     let text = text.replace('`', "");
@@ -140,12 +154,12 @@ fn dates_hang_on_the_start_and_the_load_on_the_traffic() {
     let text = markdown::print(&document("analytics-playbook", None));
     // T is a Thursday at 9:00; the brief's T-7, T+1, T+4, T+6 and T+8.
     for row in [
-        "| Thu 7 Jan 2027 09:00 | T-7 | **“T-7: infrastructure”**",
-        "| Thu 14 Jan 2027 09:00 | T | **alpha: 1 %**",
-        "| Fri 15 Jan 2027 09:00 | T+1 | **beta: 10 %**",
-        "| Mon 18 Jan 2027 09:00 | T+4 | **gamma: 25 %**",
-        "| Wed 20 Jan 2027 09:00 | T+6 | **delta: 50 %**",
-        "| Fri 22 Jan 2027 09:00 | T+8 | **full: 100 %**",
+        "| Thu 7 Jan 2027 09:00 | T-7 |  | `analytics-service` | **“T-7: infrastructure”**",
+        "| Thu 14 Jan 2027 09:00 | T | Fri 15 Jan 2027 09:00 | `analytics-service` | **alpha: 1 %**",
+        "| Fri 15 Jan 2027 09:00 | T+1 | Mon 18 Jan 2027 09:00 | `analytics-service` | **beta: 10 %**",
+        "| Mon 18 Jan 2027 09:00 | T+4 | Wed 20 Jan 2027 09:00 | `analytics-service` | **gamma: 25 %**",
+        "| Wed 20 Jan 2027 09:00 | T+6 | Fri 22 Jan 2027 09:00 | `analytics-service` | **delta: 50 %**",
+        "| Fri 22 Jan 2027 09:00 | T+8 | Fri 29 Jan 2027 09:00 | `analytics-service` | **full: 100 %**",
         "about 2.5 times that of the stage before",
     ] {
         assert!(text.contains(row), "{row}\n{text}");
@@ -156,4 +170,95 @@ fn dates_hang_on_the_start_and_the_load_on_the_traffic() {
         text.contains("about 2.5 times today's requests to the new version: 5,000 requests an hour, 225 users a day"),
         "{text}"
     );
+}
+
+/// The place of each of these texts, in this order.
+#[track_caller]
+fn stand_in_this_order(text: &str, parts: &[&str]) {
+    let mut from = 0;
+    for part in parts {
+        let at = text[from..].find(part).unwrap_or_else(|| panic!("not there, or too early: {part}\n{text}"));
+        from += at + part.len();
+    }
+}
+
+#[test]
+fn what_is_needed_at_night_comes_first() {
+    for name in PLANS {
+        let text = markdown::print(&document(name, None));
+        stand_in_this_order(
+            &text,
+            &[
+                "**If something is wrong now**",
+                "Not sure? `tidegate kill",
+                "TIDEGATE_URL",
+                "npx wrangler login",
+                "nothing goes up again by itself",
+                "\n## Ways back, and how to verify them",
+                "### Verify it",
+                "\n## Commands for decisions",
+                "\n## Who decides",
+                "\n## Who is who, by the hour",
+                "\n## Words",
+                "\n## Timeline",
+                "\n## Stages",
+                "\n## Decision tree",
+                "\n## What is watched",
+            ],
+        );
+    }
+}
+
+#[test]
+fn what_several_rollouts_say_alike_stands_once_and_nothing_is_left_out_silently() {
+    let text = markdown::print(&document("dark-launch", None));
+    assert!(text.lines().count() < 800, "{} lines", text.lines().count());
+    let longest = text.lines().map(|line| line.chars().count()).max().unwrap_or_default();
+    assert!(longest < 600, "a line of {longest} characters");
+    assert_eq!(text.matches("This feature is off again for the moment").count(), 1);
+    assert_eq!(
+        text.matches("`error_rate@ENDPOINT > 5% over 5m`").count(),
+        4,
+        "alike, without a stage at 100 %, with data, with downtime"
+    );
+    let text = markdown::print(&document("analytics-playbook", None));
+    assert!(!text.contains("\\_"), "keys keep no backslashes");
+    let flags = "FEATURE_ANALYTICS_ENABLED, FEATURE_TREND_FORECASTING, FEATURE_CROSS_PLATFORM, FEATURE_RECOMMENDATIONS and FEATURE_COMPETITOR_HEATMAP";
+    assert!(text.contains(&format!("### {flags}\n")), "their stages and triggers");
+    assert!(text.contains(&format!("The plan has nothing here for {flags}.")), "their messages");
+    assert!(text.contains(&format!("No date is planned for {flags}: off until somebody starts it")));
+    // A Saturday and a Sunday are no days for them.
+    for part in [
+        "| Mon 25 Jan 2027 09:00 | T+11 |  | `analytics-service` | **“T+9: validation",
+        "| Mon 25 Jan 2027 14:00 | T+11 |  | `analytics-service` | **“Analytics has a second phase",
+        "by Mon 11 Jan 2027 09:00: 3 days before the start",
+        "by Mon 25 Jan 2027 14:00: 1 day after the stage full, on the next business day 14:00",
+    ] {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
+}
+
+#[test]
+fn whoever_is_notified_has_a_name_and_what_cannot_come_true_is_said() {
+    let text = markdown::print(&document("staged", None));
+    for part in [
+        "Then tell business hours (platform-team@example.com), Mon-Fri 08:00-18:00 Europe/Berlin; at other hours after hours (on-call@example.com).",
+        "The owner of the stage (“Who decides”) is notified of every row too, by a pager only of critical ones.",
+        // A built-in rollback names nobody.
+        "(built in) | critical | team (slack), page (pagerduty) and page head (pagerduty) |",
+        "`latency.p95 > 1.5x legacy`. At 100 % nobody is on legacy, and this can no longer come true.",
+        "9 gates, 2 of them built in",
+        "by a link on the site users may go back to the old version, for 14 days",
+        "A message before a stage goes out by the clock alone",
+        "while it is paused, and after it has completed",
+    ] {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
+    for name in PLANS {
+        let text = markdown::print(&document(name, None));
+        for odd in ["the last 1 ", "every 1 ", "Is it so that", "the groups internal;", "the team's channels", "20160"]
+        {
+            assert!(!text.contains(odd), "{name}: {odd}");
+        }
+    }
 }

@@ -138,7 +138,7 @@ fn it_says_when_it_began_how_soon_it_was_seen_and_whom_it_reached() {
     for sent in [
         // 79 minutes after 9:00 in Berlin it began; 82 min 14 s after, it was seen.
         "| **Began** | Wed 2 Dec 2026 10:19 |",
-        "| **Detected** | Wed 2 Dec 2026 10:22:14 | Tidegate rolled it back to 0 %, from full at 100 %, because the share of requests that fail is shown to be more than legacy's (the guardrail `error_rate > legacy`).",
+        "| **Detected** | Wed 2 Dec 2026 10:22:14 | Tidegate rolled it back to 0 %, from full at 100 %, because the share of requests that fail is measurably above legacy's (the guardrail `error_rate > legacy`).",
         "| **Over** | Wed 2 Dec 2026 10:23 |",
         "| **Time to detect** | at most 3 min 14 s |",
         "| **Time to recover** | at most 46 s |",

@@ -7,7 +7,8 @@ use tidegate_model::plan::Plan;
 /// A condition in words. What a signal is, the plan says.
 pub fn condition(condition: &Condition, plan: &Plan) -> String {
     let terms: Vec<String> = condition.terms.iter().map(|own| term(own, plan)).collect();
-    super::listed(&terms)
+    // A comma stands inside of a term, so a semicolon stands between two.
+    terms.join("; and ")
 }
 
 fn term(own: &Term, plan: &Plan) -> String {
@@ -15,9 +16,9 @@ fn term(own: &Term, plan: &Plan) -> String {
     let at = endpoint.as_ref().map(|endpoint| format!(" at {endpoint}")).unwrap_or_default();
     let mut text = format!("{}{at} {}", subject(metric, plan), compared(own.op, *bound));
     match over {
-        Some(Window::Last(length)) => text.push_str(&format!(", over the last {}", spelled(&length.to_string()))),
+        Some(Window::Last(length)) => text.push_str(&format!(", over the last {}", counted_from_two(length))),
         Some(Window::Stage) => text.push_str(", over the whole stage"),
-        Some(Window::Attempt) => text.push_str(", since this attempt began"),
+        Some(Window::Attempt) => text.push_str(", since this try began"),
         None => {}
     }
     if let Some(hold) = hold {
@@ -47,7 +48,7 @@ pub fn metric(metric: &Metric) -> String {
         Metric::Rescued => "the number of requests that legacy answered in new's place".to_owned(),
         Metric::Subjects => "the number of users on new".to_owned(),
         Metric::Share => "the share of users on new".to_owned(),
-        Metric::Adoption => "the share of all users who have used what is new".to_owned(),
+        Metric::Adoption => "of the users who reported anything, the share who reported “used”".to_owned(),
         Metric::OptOutRate => "the share of users on new who choose to go back to legacy".to_owned(),
         Metric::JsErrorRate => "the share of page views with a JavaScript error".to_owned(),
         Metric::JsErrors => "the number of JavaScript errors".to_owned(),
@@ -95,10 +96,10 @@ fn compared(op: Op, bound: Bound) -> String {
     if let Bound::Legacy(factor) = bound {
         let times = factor.map(|factor| format!("{factor} times ")).unwrap_or_default();
         return match op {
-            Op::More => format!("is shown to be more than {times}legacy's"),
-            Op::Less => format!("is shown to be less than {times}legacy's"),
-            Op::AtMost => format!("is not shown to be more than {times}legacy's"),
-            Op::AtLeast => format!("is not shown to be less than {times}legacy's"),
+            Op::More => format!("is measurably above {times}legacy's"),
+            Op::Less => format!("is measurably below {times}legacy's"),
+            Op::AtMost => format!("is not measurably above {times}legacy's"),
+            Op::AtLeast => format!("is not measurably below {times}legacy's"),
             Op::Equal => format!("equals {times}legacy's"),
         };
     }
@@ -140,10 +141,21 @@ pub fn readable(name: &str) -> String {
     name.replace(['_', '-'], " ")
 }
 
+/// A duration behind `the last` or `every`: `hour`, but `15 minutes`.
+pub fn counted_from_two(duration: &impl ToString) -> String {
+    let words = spelled(&duration.to_string());
+    words.strip_prefix("1 ").map_or(words.clone(), str::to_owned)
+}
+
 /// A duration as it is written, in words: `15m` is `15 minutes`.
 pub fn spelled(duration: &str) -> String {
     let split = duration.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(duration.len());
     let (count, unit) = duration.split_at(split);
+    // A time that was not written but counted in minutes.
+    let days = count.parse::<u32>().ok().filter(|minutes| unit == "m" && *minutes >= 1_440 && minutes % 1_440 == 0);
+    if let Some(days) = days.map(|minutes| minutes / 1_440) {
+        return spelled(&format!("{days}d"));
+    }
     let word = match unit {
         "ms" => "millisecond",
         "s" => "second",
@@ -171,12 +183,12 @@ mod tests {
             ("error_rate < 0.1% over stage", "the share of requests that fail is below 0.1 %, over the whole stage"),
             (
                 "error_rate < 0.1% over 1d for 7d min 400",
-                "the share of requests that fail is below 0.1 %, over the last 1 day, for 7 days without a break, with at least 400 of them seen",
+                "the share of requests that fail is below 0.1 %, over the last day, for 7 days without a break, with at least 400 of them seen",
             ),
             ("latency.p95@api < 500ms", "the 95th percentile of response times at api is below 500 ms"),
             (
                 "lcp.p75 > 1.3x legacy",
-                "the 75th percentile of the time to the largest content (LCP) is shown to be more than 1.3 times legacy's",
+                "the 75th percentile of the time to the largest content (LCP) is measurably above 1.3 times legacy's",
             ),
             (
                 "signal.db_p95 < 200ms for 1h",
@@ -184,11 +196,11 @@ mod tests {
             ),
             (
                 "signal.p1 > 0 over 1h and percentage = 100%",
-                "“p1” is above 0, over the last 1 hour and the percentage in force is exactly 100 %",
+                "“p1” is above 0, over the last hour; and the percentage in force is exactly 100 %",
             ),
             ("timing.tti.p99.9 <= 3.5s", "the 99.9th percentile of the timing “tti” is 3.5 s or less"),
             ("value.charts.mean > 3 over 7d", "the mean of “charts” is above 3, over the last 7 days"),
-            ("error_rate <= legacy", "the share of requests that fail is not shown to be more than legacy's"),
+            ("error_rate <= legacy", "the share of requests that fail is not measurably above legacy's"),
         ] {
             assert_eq!(condition(&text.parse().unwrap(), &plan), words);
         }

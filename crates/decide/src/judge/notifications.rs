@@ -8,7 +8,8 @@ use super::Evaluation;
 use crate::explain;
 use crate::judge::guard::guardrail_key;
 use tidegate_model::live::Phase;
-use tidegate_model::plan::words::{Action, Moment, Sign};
+use tidegate_model::plan::moment::Moment;
+use tidegate_model::plan::words::{Action, Sign};
 use tidegate_model::plan::{Mode, Notice, Plan, Stage};
 use tidegate_model::record::Record;
 use tidegate_model::{Duration, Instant};
@@ -211,7 +212,7 @@ impl Notifications {
                 self.next_time(index, notice, record).filter(|next| *next <= now).map(|next| last_of(next, notice, now))
             } else {
                 let expected = ahead.get_or_insert_with(|| expected(plan, record, now));
-                self.moment(&notice.at, expected).filter(|at| *at <= now)
+                self.moment(plan, &notice.at, expected).filter(|at| *at <= now)
             };
             let Some(at) = at else { continue };
             if !self.sent.contains(&index) {
@@ -273,7 +274,7 @@ impl Notifications {
         let notices = plan.notices.iter().enumerate().filter_map(|(place, notice)| {
             let index = place as u64;
             let is_reported = self.sent.contains(&index);
-            if is_reported { self.next_time(index, notice, record) } else { self.moment(&notice.at, &expected) }
+            if is_reported { self.next_time(index, notice, record) } else { self.moment(plan, &notice.at, &expected) }
         });
         let escalations = self.open.iter().filter_map(|(key, since, sent)| {
             let mut guardrails = plan.guardrails_in_force().enumerate();
@@ -302,14 +303,14 @@ impl Notifications {
     }
 
     /// When a moment is: of what has happened, or for a time before something, when that is expected.
-    fn moment(&self, moment: &Moment, expected: &[(&str, Instant)]) -> Option<Instant> {
-        let (anchor, offset) = match moment {
+    fn moment(&self, plan: &Plan, moment: &Moment, expected: &[(&str, Instant)]) -> Option<Instant> {
+        let (anchor, offset, then) = match moment {
             Moment::Date(at) => return Some(*at),
-            Moment::Near { anchor, offset } => (anchor, offset),
+            Moment::Near { anchor, offset, then } => (anchor, offset, then),
         };
         let name = anchor.as_str();
         let happened = self.anchors.iter().find(|(own, _)| own == name).map(|(_, at)| *at);
-        match *offset {
+        let at = match *offset {
             None => happened,
             Some((Sign::Plus, after)) => happened.map(|at| at.plus(after)),
             // What has happened needs no announcement any more.
@@ -317,7 +318,8 @@ impl Notifications {
                 let (_, at) = expected.iter().find(|(own, _)| *own == name && happened.is_none())?;
                 Some(at.minus_ms(ms(before)))
             }
-        }
+        }?;
+        then.as_ref().map_or(Some(at), |then| then.from(at, plan))
     }
 }
 

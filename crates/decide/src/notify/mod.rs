@@ -95,7 +95,7 @@ impl Deployment {
     pub fn notify_at(&self, now: Instant) -> Option<Instant> {
         let of = |rollout: &Rollout| {
             let judge = self.metrics.get(&rollout.plan.key).map(|metrics| &metrics.judge);
-            watch::due_at(rollout, judge, now)
+            watch::due_at(rollout, &self.with_days_off(rollout), judge, now)
         };
         self.rollouts.iter().filter_map(of).min()
     }

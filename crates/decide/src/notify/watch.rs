@@ -14,7 +14,7 @@ use crate::sources::Sources;
 use tidegate_model::live::Phase;
 use tidegate_model::notification::{Notification, NotificationKind, Urgency};
 use tidegate_model::plan::words::Severity;
-use tidegate_model::plan::{Guardrail, Mode, ProblemKind};
+use tidegate_model::plan::{Guardrail, Mode, Plan, ProblemKind};
 use tidegate_model::{Instant, Name};
 
 /// The messages after an evaluation, or because of the time.
@@ -51,15 +51,15 @@ pub(super) fn messages(words: &Words<'_>, metrics: &mut RolloutMetrics, facts: &
     outgoing
 }
 
-/// When there is a message because of the time alone.
-pub(super) fn due_at(rollout: &Rollout, judge: Option<&Judge>, now: Instant) -> Option<Instant> {
+/// When there is a message because of the time alone; `plan` has the days off of the deployment.
+pub(super) fn due_at(rollout: &Rollout, plan: &Plan, judge: Option<&Judge>, now: Instant) -> Option<Instant> {
     let memory = judge.map(|judge| &judge.notified);
     let standing = memory.into_iter().flat_map(|memory| &memory.standing).filter_map(|own| own.due).min();
     if rollout.unread.is_some() {
         return standing.filter(|at| *at > now);
     }
     let digest = digest::due_at(rollout, memory, now);
-    let notices = Judge::notices_due_at(judge, &rollout.plan, &rollout.record, now);
+    let notices = Judge::notices_due_at(judge, plan, &rollout.record, now);
     [standing, digest, notices].into_iter().flatten().min()
 }
 

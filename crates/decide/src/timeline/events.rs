@@ -164,7 +164,7 @@ impl Telling<'_> {
             let mut own = self.event(format!("stage-{}", stage.name), Kind::Stage, stay.from, title);
             own.until = stay.until;
             own.who = self.shown(stage.owner.as_ref());
-            own.detail = words::stage(stage);
+            own.detail = words::stage(plan, stay.stage, stage);
             all.push(own);
             if stage.hold.is_some() && stay.baked > self.now {
                 let title = format!("{}: bake time over", stage.name);
@@ -200,7 +200,7 @@ impl Telling<'_> {
                     (Some(own), Some(left)) => Some(own.min(left)),
                     (own, left) => own.or(left),
                 };
-                let title = format!("{}: figures every {}", stage.name, explain::spelled(&checkin.every.to_string()));
+                let title = format!("{}: figures every {}", stage.name, explain::counted_from_two(&checkin.every));
                 let mut own = self.event(format!("checkin-{}-{index}", stage.name), Kind::Checkin, from, title);
                 own.until = until;
                 own.who = self.shown(stage.owner.as_ref());
@@ -237,7 +237,7 @@ impl Telling<'_> {
 
     /// Until when a notice is repeated: while the stage that it names lasts, else until the end.
     fn lasts(&self, notice: &Notice) -> Option<Instant> {
-        use tidegate_model::plan::words::Moment;
+        use tidegate_model::plan::moment::Moment;
         let stay = match &notice.at {
             Moment::Near { anchor, .. } => {
                 let index = self.plan.stage_index(anchor.as_str());

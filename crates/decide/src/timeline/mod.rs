@@ -13,7 +13,9 @@ pub use words::outlook;
 
 use tidegate_model::calendar::{Window, first_moment};
 use tidegate_model::live::Phase;
-use tidegate_model::plan::words::{Moment, Sign};
+use tidegate_model::plan::business_day::NextBusinessDay;
+use tidegate_model::plan::moment::Moment;
+use tidegate_model::plan::words::Sign;
 use tidegate_model::plan::{Advance, Due, Plan, Stage};
 use tidegate_model::record::Record;
 use tidegate_model::{Duration, Instant, Name, Percentage};
@@ -148,7 +150,7 @@ impl Forecast {
     pub fn moment(&self, plan: &Plan, moment: &Moment) -> Option<Instant> {
         match moment {
             Moment::Date(at) => Some(*at),
-            Moment::Near { anchor, offset } => self.near(plan, anchor, offset.as_ref()),
+            Moment::Near { anchor, offset, then } => self.near(plan, anchor, offset.as_ref(), then.as_ref()),
         }
     }
 
@@ -158,24 +160,28 @@ impl Forecast {
             None => else_at,
             Some(Due::Day(day)) => Some(day.end()),
             Some(Due::At(at)) => Some(*at),
-            Some(Due::Near { anchor, offset }) => self.near(plan, anchor, offset.as_ref()),
+            Some(Due::Near { anchor, offset, then }) => self.near(plan, anchor, offset.as_ref(), then.as_ref()),
         }
     }
 
-    fn near(&self, plan: &Plan, anchor: &Name, offset: Option<&(Sign, Duration)>) -> Option<Instant> {
+    fn near(
+        &self,
+        plan: &Plan,
+        anchor: &Name,
+        offset: Option<&(Sign, Duration)>,
+        then: Option<&NextBusinessDay>,
+    ) -> Option<Instant> {
         let at = match anchor.as_str() {
             "start" => self.start,
             "end" => self.end,
             stage => self.entry(plan.stage_index(stage)?),
         }?;
-        let Some((sign, duration)) = offset else { return Some(at) };
-        Some(match sign {
-            Sign::Plus => at.plus(*duration),
-            Sign::Minus => {
-                let ms = i64::try_from(duration.as_ms()).unwrap_or(i64::MAX);
-                at.minus_ms(ms)
-            }
-        })
+        let at = match offset {
+            None => at,
+            Some((Sign::Plus, duration)) => at.plus(*duration),
+            Some((Sign::Minus, duration)) => at.minus_ms(i64::try_from(duration.as_ms()).unwrap_or(i64::MAX)),
+        };
+        then.map_or(Some(at), |then| then.from(at, plan))
     }
 }
 
@@ -317,6 +323,19 @@ mod tests {
         let circle = [of("a", r#""after":"b","#), of("b", r#""after":"a","#)];
         let all: Vec<Ahead<'_>> = circle.iter().map(|plan| Ahead { plan, record: None }).collect();
         assert!(forecast(&all, at("2026-12-01T00:00:00Z")).iter().all(|own| own.end.is_some()));
+    }
+
+    #[test]
+    fn a_message_and_an_item_wait_for_a_business_day_behind_weekend_and_holidays() {
+        let more = r#""freeze":["Fri 17:00-Mon 08:00 Europe/Berlin","2027-01-25 Europe/Berlin"],"channels":{"chat":{"slack":"secret:CHAT"}},"notice":[{"at":"full+1d, next business day 09:00","to":"chat","text":"Announced"}],"#;
+        let stages = r#"{"name":"full","percentage":100,"hold":"7d","checklist":[{"text":"Validated","due":"full+1d, next business day 09:00"}]}"#;
+        let plan = plan(more, stages);
+        // A Friday at 9:00 in Berlin; Saturday is no business day, and Monday is frozen.
+        let now = at("2027-01-22T08:00:00Z");
+        let own = forecast(&[Ahead { plan: &plan, record: None }], now).remove(0);
+        assert_eq!(own.moment(&plan, &plan.notices[0].at), Some(at("2027-01-26T08:00:00Z")));
+        let item = &plan.stages[0].checklist[0];
+        assert_eq!(own.due(&plan, item.due.as_ref(), None), Some(at("2027-01-26T08:00:00Z")));
     }
 
     #[test]

@@ -15,17 +15,20 @@ pub(super) fn person(plan: &Plan, name: &str) -> String {
 }
 
 /// What a stage asks of people and figures.
-pub(super) fn stage(stage: &Stage) -> Option<String> {
+pub(super) fn stage(plan: &Plan, index: usize, stage: &Stage) -> Option<String> {
     let mut parts = Vec::new();
     if let Some(hold) = stage.hold {
         parts.push(format!("lasts at least {}", explain::spelled(&hold.to_string())));
     }
     if !stage.groups.is_empty() {
         let names: Vec<&str> = stage.groups.iter().map(tidegate_model::Name::as_str).collect();
-        parts.push(format!("with the groups {}", names.join(", ")));
+        let group = if names.len() == 1 { "group" } else { "groups" };
+        parts.push(format!("with the {group} {}", explain::listed(&names)));
     }
-    if !stage.gates.is_empty() {
-        parts.push(counted(stage.gates.len(), "gate"));
+    let (gates, built_in) = (plan.gates_in_force(index).count(), plan.built_in_gates(index).count());
+    if gates > 0 {
+        let built_in = if built_in == 0 { String::new() } else { format!(", {built_in} of them built in") };
+        parts.push(format!("{}{built_in}", counted(gates, "gate")));
     }
     if !stage.checklist.is_empty() {
         parts.push(format!("{} to tick", counted(stage.checklist.len(), "item")));
@@ -40,7 +43,8 @@ pub(super) fn after_hold(plan: &Plan, index: usize) -> String {
         None => "the rollout ends".to_owned(),
     };
     let open = plan.stages.get(index).map_or(0, |stage| stage.checklist.len());
-    let items = if open == 0 { String::new() } else { format!(" and {} ticked", counted(open, "item")) };
+    let are = if open == 1 { "is" } else { "are" };
+    let items = if open == 0 { String::new() } else { format!(" and {} {are} ticked", counted(open, "item")) };
     explain::sentence(&format!("once all gates pass{items}, {next}"))
 }
 

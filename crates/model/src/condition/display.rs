@@ -3,12 +3,20 @@
 use std::fmt::{Display, Formatter, Result};
 
 use super::{Bound, Condition, Metric, Op, Quantile, Term, Vital, Window};
+use crate::Name;
 
 impl Condition {
     /// All of these terms.
     pub(super) fn of(terms: Vec<Term>) -> Self {
         let texts: Vec<String> = terms.iter().map(Term::to_string).collect();
         Self { terms, text: texts.join(" and ") }
+    }
+
+    /// The same condition, of another endpoint wherever it names one.
+    #[must_use]
+    pub fn at_endpoint(&self, name: &Name) -> Self {
+        let renamed = |term: &Term| Term { endpoint: term.endpoint.as_ref().map(|_| name.clone()), ..term.clone() };
+        Self::of(self.terms.iter().map(renamed).collect())
     }
 }
 

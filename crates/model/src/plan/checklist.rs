@@ -9,6 +9,7 @@ use std::str::FromStr;
 use serde::Serialize;
 use serde::ser::SerializeMap as _;
 
+use super::business_day::{NextBusinessDay, parted};
 use super::words::{Sign, Url, WordError};
 use crate::calendar::Days;
 use crate::{Duration, Instant, Name, serialize_as_text};
@@ -89,6 +90,8 @@ pub enum Due {
         anchor: Name,
         /// How long before (`-`) or after (`+`) it.
         offset: Option<(Sign, Duration)>,
+        /// Not before the next business day from there on.
+        then: Option<NextBusinessDay>,
     },
 }
 
@@ -101,16 +104,21 @@ impl FromStr for Due {
     type Err = WordError;
 
     fn from_str(text: &str) -> Result<Self, WordError> {
+        let (moment, then) = parted(text)?;
+        let is_date = text.starts_with(|letter: char| letter.is_ascii_digit());
+        if is_date && then.is_some() {
+            let help = "no business day is sought behind a date: name the day itself, such as `2026-12-01`";
+            return Err(WordError::new(text, "a day by which something is due", help));
+        }
         let near = || {
-            let shifted = text.rfind(['-', '+']).and_then(|at| {
-                let (anchor, rest) = text.split_at_checked(at)?;
+            let shifted = moment.rfind(['-', '+']).and_then(|at| {
+                let (anchor, rest) = moment.split_at_checked(at)?;
                 let (sign, duration) = rest.split_at_checked(1)?;
                 Some((anchor.parse().ok()?, Some((sign.parse().ok()?, duration.parse().ok()?))))
             });
-            let (anchor, offset) = shifted.or_else(|| Some((text.parse().ok()?, None)))?;
-            Some(Self::Near { anchor, offset })
+            let (anchor, offset) = shifted.or_else(|| Some((moment.parse().ok()?, None)))?;
+            Some(Self::Near { anchor, offset, then: then.clone() })
         };
-        let is_date = text.starts_with(|letter: char| letter.is_ascii_digit());
         let due = match text.parse() {
             Ok(at) => Some(Self::At(at)),
             // A zone has a slash too; several days are no day.
@@ -124,7 +132,7 @@ impl FromStr for Due {
             WordError::new(
                 text,
                 "a day by which something is due",
-                "`2026-12-01`, `2026-12-01 Europe/Berlin`, or a stage's name, `start` or `end` with an offset such as `-1d`",
+                "`2026-12-01`, `2026-12-01 Europe/Berlin`, or a stage's name, `start` or `end` with an offset such as `-1d`, and with `, next business day 09:00` where it must be one",
             )
         })
     }
@@ -135,8 +143,13 @@ impl fmt::Display for Due {
         match self {
             Self::Day(day) => day.fmt(f),
             Self::At(at) => at.fmt(f),
-            Self::Near { anchor, offset: None } => anchor.fmt(f),
-            Self::Near { anchor, offset: Some((sign, duration)) } => write!(f, "{anchor}{sign}{duration}"),
+            Self::Near { anchor, offset, then } => {
+                anchor.fmt(f)?;
+                if let Some((sign, duration)) = offset {
+                    write!(f, "{sign}{duration}")?;
+                }
+                then.as_ref().map_or(Ok(()), |then| write!(f, ", {then}"))
+            }
         }
     }
 }

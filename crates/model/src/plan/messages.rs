@@ -5,7 +5,8 @@ use serde::ser::SerializeMap as _;
 
 use super::Table;
 use super::in_app::{InApp, InAppKind, ShownTo};
-use super::words::{Audience, Moment, Url};
+use super::moment::Moment;
+use super::words::{Audience, Url};
 use crate::daily::Daily;
 use crate::weekly::Weekly;
 use crate::{Duration, Instant, Name};

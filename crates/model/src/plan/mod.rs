@@ -4,6 +4,7 @@
 //! types, in which nothing is left to parse. [`rules`] holds what no single field can tell, such
 //! as percentages that fall from one stage to the next.
 
+pub mod business_day;
 pub mod channel;
 pub mod checklist;
 pub mod defaults;
@@ -12,6 +13,7 @@ pub mod identity;
 pub mod in_app;
 pub mod limits;
 pub mod messages;
+pub mod moment;
 pub mod probe;
 pub mod problem;
 pub mod read;

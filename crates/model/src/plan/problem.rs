@@ -64,8 +64,10 @@ impl ProblemKind {
             Self::NoTraffic => (Response::Alert, "no requests arrive, or none on new where many should"),
             // Gates wait for their data by themselves.
             Self::LowTraffic => (Response::Show, "too few requests arrive on new to show anything"),
-            Self::MeasuringStopped => (Response::Alert, "what conditions need others to report has stopped coming"),
-            Self::IdentityMixed => (Response::Alert, "one browser gets both sides"),
+            Self::MeasuringStopped => {
+                (Response::Alert, "a figure that another system or a page should report is missing")
+            }
+            Self::IdentityMixed => (Response::Alert, "one browser gets both versions in turn"),
             Self::ConfigFault => (Response::Alert, "something is wrong with what KV holds of the rollout"),
         }
     }
@@ -91,7 +93,7 @@ impl Response {
     pub const fn acts(self) -> Option<&'static str> {
         match self {
             Self::Show | Self::Alert => None,
-            Self::Hold => Some("leaves no stage while it lasts"),
+            Self::Hold => Some("stays in its stage while it lasts"),
             Self::Pause => Some("pauses it: nobody new is added"),
             Self::Rollback => Some("rolls back to 0 %"),
         }

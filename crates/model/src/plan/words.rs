@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use crate::fault::Explain;
 use crate::variant::Variant;
-use crate::{Duration, Instant, Name, Percentage, serialize_as_text};
+use crate::{Duration, Name, Percentage, serialize_as_text};
 
 /// Why a text is none of the words allowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -363,20 +363,6 @@ impl fmt::Display for Url {
 
 serialize_as_text!(Url);
 
-/// When a notice is sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Moment {
-    /// At something that happens, or before or after it.
-    Near {
-        /// The stage's name, `start`, `end` or `rollback`.
-        anchor: Name,
-        /// How long before (`-`) or after (`+`) it.
-        offset: Option<(Sign, Duration)>,
-    },
-    /// On a day, at an hour.
-    Date(Instant),
-}
-
 words! {
     /// Before or after.
     Sign is "a sign" of {
@@ -386,41 +372,3 @@ words! {
         Plus = "+",
     } allows "`-` or `+`"
 }
-
-impl Moment {
-    /// The anchors that every plan has.
-    pub const ANCHORS: [&str; 3] = ["start", "end", "rollback"];
-
-    /// Reads a moment, given the names of the plan's stages: `beta-1` may be a stage, and
-    /// `beta-1d` a day before another.
-    ///
-    /// # Errors
-    /// When it names neither a stage nor one of [`Self::ANCHORS`], nor is a date, or its offset is no duration.
-    pub fn parse(text: &str, stages: &[&str]) -> Result<Self, WordError> {
-        let anchor = |word: &str| {
-            let is_known = stages.contains(&word) || Self::ANCHORS.contains(&word);
-            if is_known { word.parse::<Name>().ok() } else { None }
-        };
-        let shifted = || {
-            let (word, rest) = text.split_at(text.rfind(['-', '+'])?);
-            let (sign, duration) = rest.split_at(1);
-            Some(Self::Near { anchor: anchor(word)?, offset: Some((sign.parse().ok()?, duration.parse().ok()?)) })
-        };
-        let moment = anchor(text).map(|anchor| Self::Near { anchor, offset: None }).or_else(shifted);
-        let moment = moment.or_else(|| text.parse().ok().map(Self::Date));
-        let allowed = "a stage's name, `start`, `end` or `rollback`, with an offset such as `-1d` or `+2h`; or a date such as 2026-12-02T09:00:00Z";
-        moment.ok_or_else(|| WordError::new(text, "a moment of this plan", allowed))
-    }
-}
-
-impl fmt::Display for Moment {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Near { anchor, offset: Some((sign, duration)) } => write!(f, "{anchor}{sign}{duration}"),
-            Self::Near { anchor, offset: None } => anchor.fmt(f),
-            Self::Date(at) => at.fmt(f),
-        }
-    }
-}
-
-serialize_as_text!(Moment);

@@ -268,11 +268,9 @@ impl Writing<'_> {
         ]);
         let skipped = shown.len().saturating_sub(ROWS_MAX);
         for minute in shown.into_iter().skip(skipped) {
-            let amount = |unit: Unit, value: Option<f64>| {
-                value.map_or_else(|| "–".to_owned(), |value| explain::amount(unit, value))
-            };
+            let within = minute.new.latency_p95_ms.map(|value| explain::amount(Unit::Milliseconds, value));
             let is_its = incident.minutes.iter().any(|own| own.at_ms == minute.at_ms);
-            let failed = format!("{} ({})", Grouped(minute.new.errors), amount(Unit::Share, minute.new.error_rate()));
+            let failed = failed_of(minute.new.errors, minute.new.error_rate());
             let failed = if is_its && minute.new.errors > 0 {
                 Text::default().toned(Tone::Bad, failed)
             } else {
@@ -283,16 +281,20 @@ impl Writing<'_> {
                 Text::from(Grouped(minute.new.requests).to_string()),
                 failed,
                 Text::from(Grouped(minute.new.rescued).to_string()),
-                Text::from(amount(Unit::Milliseconds, minute.new.latency_p95_ms)),
-                Text::from(format!(
-                    "{} ({})",
-                    Grouped(minute.legacy.errors),
-                    amount(Unit::Share, minute.legacy.error_rate())
-                )),
+                Text::from(within.unwrap_or_else(|| "–".to_owned())),
+                Text::from(failed_of(minute.legacy.errors, minute.legacy.error_rate())),
             ]);
         }
         vec![Block::Heading(3, "Minute by minute".into()), Block::Table(table)]
     }
+}
+
+/// `3 (0.32 %)`; without requests there is no share, and nothing could fail.
+fn failed_of(errors: u64, rate: Option<f64>) -> String {
+    rate.map_or_else(
+        || "no requests".to_owned(),
+        |rate| format!("{} ({})", Grouped(errors), explain::amount(Unit::Share, rate)),
+    )
 }
 
 /// A span of time as people say it, in two units at most.

@@ -5,7 +5,7 @@ use crate::plan::checklist::Item;
 use crate::plan::fields::Reader;
 use crate::plan::in_app::InApp;
 use crate::plan::messages::{Digest, Links, Notice, Role};
-use crate::plan::words::Moment;
+use crate::plan::moment::Moment;
 
 /// A text, which names a person, or a table.
 pub fn role(r: &mut Reader, node: &Node) -> Option<Role> {

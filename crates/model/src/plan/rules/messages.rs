@@ -9,7 +9,8 @@ use crate::Name;
 use crate::fault::{listed, nearest};
 use crate::plan::Plan;
 use crate::plan::messages::{Notice, Role};
-use crate::plan::words::{Audience, CachePolicy, Moment};
+use crate::plan::moment::Moment;
+use crate::plan::words::{Audience, CachePolicy};
 use crate::weekly::Closed;
 
 /// Who is meant to get what a name stands for.
