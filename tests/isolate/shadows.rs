@@ -4,6 +4,7 @@ use tidegate::isolate::{Arrival, Setup};
 use tidegate::model::measured::{Measure, Tally};
 use tidegate::model::shadow::Difference;
 use tidegate::model::variant::Variant;
+use tidegate::protocol::diversion::OpenBreaker;
 use tidegate::protocol::message::{AnswerText, RequestText};
 use tidegate::protocol::shadow::{Body, Finished};
 use tidegate::protocol::step::{Aside, NoAnswer, Step};
@@ -197,4 +198,50 @@ fn nothing_is_copied_once_it_is_killed() {
         site.world.ask("a");
         assert!(!site.copies("GET /x", "", HTML), "{key}");
     }
+}
+
+/// What other isolates say of new's breaker, and what this one has seen itself, keep copies from it.
+#[test]
+fn nothing_is_copied_while_new_is_left_alone() {
+    let mut site = Site::new(SHADOW);
+    assert!(site.copies("GET /x", "", HTML));
+    let new = "https://n.example".to_owned();
+    site.world.controller.breakers = vec![OpenBreaker { rollout: "a".to_owned(), new, endpoint: None }];
+    let hear = |site: &mut Site| {
+        site.now_ms += 1_000.0;
+        site.world.now_ms = site.now_ms as i64;
+        site.world.ask("a");
+        site.world.pass(2_000);
+        site.now_ms = site.world.now_ms as f64;
+    };
+    hear(&mut site);
+    assert!((0..3).all(|_| !site.copies("GET /x", "", HTML)), "it is down elsewhere");
+    site.world.controller.breakers.clear();
+    hear(&mut site);
+    site.now_ms += 6_000.0;
+    assert!(site.copies("GET /x", "", HTML), "nobody says so any more");
+}
+
+#[test]
+fn nothing_is_copied_while_its_own_breaker_is_open() {
+    let mut site = Site::new(SHADOW);
+    site.world.put("stage/a", &written(10, "50"));
+    site.now_ms += 6_000.0;
+    site.world.now_ms = site.now_ms as i64;
+    site.world.ask("a");
+    assert!((0..40).any(|_| site.copies("GET /x", "", HTML)), "half of them are legacy's");
+    for visitor in 0..200 {
+        let text = format!("GET\nhttps://shop.example/a/x\nx-user-id:other-{visitor}");
+        let arrival = site.world.isolate.arrive(RequestText::new(text), &Nothing, true, site.now_ms);
+        let Arrival::Begins(number, mut step) = arrival else { panic!("{arrival:?}") };
+        while let Step::Ask { url, .. } = &step {
+            let down = Err(NoAnswer::new("unreachable", String::new()));
+            let outcome = if url.starts_with("https://n.") { down } else { Ok(AnswerText::new(HTML.to_owned())) };
+            step = site.world.isolate.go_on(number, outcome, site.now_ms);
+        }
+        if let Step::Beside(Aside::Copy, _) = step {
+            site.finish(number, Err(NoAnswer::new("unreachable", String::new())), "", "");
+        }
+    }
+    assert!((0..4).all(|_| !site.copies("GET /x", "", HTML)), "a new that is down gets no copies");
 }

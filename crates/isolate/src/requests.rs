@@ -233,7 +233,7 @@ impl Isolate {
         self.log_breaker(remark);
         let is_copied = exchange
             .copyable()
-            .is_some_and(|own| self.breakers.is_closed(&own.guarded) && self.shadows.choose(&own, now_ms));
+            .is_some_and(|own| self.breakers.is_closed(&own.guarded, now_ms) && self.shadows.choose(&own, now_ms));
         let mut step = exchange.begin(passage, &mut self.instruments(now_ms));
         if is_copied && exchange.has_body() {
             step = Step::Beside(Aside::Spare, Box::new(step));
@@ -248,13 +248,9 @@ impl Isolate {
     }
 
     fn log_breaker(&mut self, remark: Option<BreakerRemark>) {
-        if let Some(BreakerRemark { is_open, rollout, message }) = remark {
+        if let Some(BreakerRemark { is_warning, event, rollout, message }) = remark {
             let log = &mut self.configuration.log;
-            if is_open {
-                log.warn("breaker_open", &rollout, &message)
-            } else {
-                log.note("breaker_closed", &rollout, &message)
-            }
+            if is_warning { log.warn(event, &rollout, &message) } else { log.note(event, &rollout, &message) }
         }
     }
 
