@@ -51,8 +51,16 @@ describe('led through KV', () => {
         mirrored({ key: 'bare', routes: ['/bare/*'], shadow: { ...SHADOW, credentials: false } }),
         mirrored({ key: 'slow', routes: ['/slow/*'], shadow: { ...SHADOW, max_rps: 3 } }),
         plan(legacy, next, { key: 'alone', routes: ['/alone/*'] }),
+        mirrored({
+          key: 'open',
+          routes: ['/open/*'],
+          stage: [
+            { name: 'half', percentage: 50, hold: '1h', shadow: 100 },
+            { name: 'full', percentage: 100, hold: '1h' },
+          ],
+        }),
       ],
-      { shop: '0', posts: '0', bare: '0', slow: '0', alone: '10' },
+      { open: '50', shop: '0', posts: '0', bare: '0', slow: '0', alone: '10' },
     );
   });
   after(() => gate?.close());
@@ -164,6 +172,21 @@ describe('led through KV', () => {
     await ask('/then');
     await arrived('/then');
     assert.equal(next.seen('/fails').length, 0);
+  });
+
+  test('a new that is left alone gets no copies either', async () => {
+    const down = (path) => next.handle(path, { status: 503, body: 'down' });
+    ['/open/a', '/open/b'].forEach(down);
+    const visit = (n, path = '/open/a') => gate.fetch(path, { headers: { ...DOCUMENT, 'x-user-id': `user-${n}` } });
+    // Half of the users are on new, and find out.
+    for (let n = 0; n < 100; n += 1) await visit(n);
+    const asked = next.received.length;
+    const sides = new Set();
+    for (let n = 0; n < 40; n += 1) sides.add((await visit(n, '/open/b')).get('tidegate-reason'));
+    assert.deepEqual([...sides].sort(), ['bucketed', 'rescued'], 'both sides have users');
+    assert.equal(next.received.length, asked, 'neither requests nor copies');
+    await ask('/after-that');
+    await arrived('/after-that');
   });
 
   test('nothing is copied once it is killed', async () => {

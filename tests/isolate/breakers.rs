@@ -228,9 +228,9 @@ fn what_one_isolate_has_seen_makes_one_request_of_another_a_probe() {
     healthy.flush(told.clone());
     healthy.new_answers("/api/x", Ok(200));
     healthy.new_answers("/api/x", Ok(200));
+    assert_eq!(healthy.events(), ["breaker_heard"]);
     assert_eq!(healthy.flush(told), [], "it has seen that new answers");
     assert_eq!((healthy.begin("GET", "/api/x").1, healthy.begin("GET", "/api/x").1), (NEW, NEW));
-    assert_eq!(healthy.events(), ["breaker_heard"]);
 }
 
 #[test]

@@ -224,7 +224,7 @@ fn nothing_is_copied_while_new_is_left_alone() {
 
 #[test]
 fn nothing_is_copied_while_its_own_breaker_is_open() {
-    let mut site = Site::new(SHADOW);
+    let mut site = Site::new(&format!(r#"{SHADOW},"identity":{{"from":["header:x-user-id"]}}"#));
     site.world.put("stage/a", &written(10, "50"));
     site.now_ms += 6_000.0;
     site.world.now_ms = site.now_ms as i64;

@@ -45,9 +45,13 @@ impl Entry {
     }
 
     fn told(&self) -> OpenBreaker {
-        let endpoint = self.endpoint.as_ref().map(Name::to_string);
-        OpenBreaker { rollout: self.rollout.to_string(), new: self.new.to_string(), endpoint }
+        open(&self.rollout, &self.new, self.endpoint.as_ref())
     }
+}
+
+fn open(rollout: &Name, new: &Place, endpoint: Option<&Name>) -> OpenBreaker {
+    let endpoint = endpoint.map(Name::to_string);
+    OpenBreaker { rollout: rollout.to_string(), new: new.to_string(), endpoint }
 }
 
 /// All breakers.
@@ -82,7 +86,16 @@ impl Breakers {
         let Some(upstreams) = &plan.upstreams else { return true };
         let (_, endpoint) = endpoint_of(plan, path);
         let own = self.entries.iter().find(|entry| entry.is_of(plan, &upstreams.new.place, endpoint));
-        own.is_none_or(|entry| entry.breaker.is_closed(now_ms))
+        own.map_or_else(
+            || !self.is_heard(now_ms, |own| *own == open(&plan.key, &upstreams.new.place, endpoint)),
+            |entry| entry.breaker.is_closed(now_ms),
+        )
+    }
+
+    /// Whether such a breaker is open elsewhere.
+    fn is_heard(&self, now_ms: f64, is_it: impl FnMut(&OpenBreaker) -> bool) -> bool {
+        let (heard, at_ms) = &self.heard;
+        now_ms - at_ms < HEARD_MS && heard.iter().any(is_it)
     }
 
     /// Those that are open by what this isolate has seen, for the others.
@@ -133,9 +146,8 @@ impl Breakers {
                 }
                 let (rollout, new, endpoint) = (plan.key.clone(), new.clone(), endpoint.cloned());
                 let mut entry = Entry { rollout, new, endpoint, breaker: Breaker::default() };
-                let (heard, at_ms) = &self.heard;
-                if !heard.is_empty() && now_ms - at_ms < HEARD_MS && heard.contains(&entry.told()) {
-                    entry.breaker.hear(*at_ms);
+                if self.is_heard(now_ms, |own| *own == entry.told()) {
+                    entry.breaker.hear(self.heard.1);
                 }
                 self.entries.push(entry);
                 self.entries.len() - 1
