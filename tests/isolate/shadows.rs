@@ -59,7 +59,7 @@ impl Site {
     fn finish(&mut self, number: u32, outcome: Result<AnswerText, NoAnswer>, legacy: &str, new: &str) {
         let body = |text: &'static str| Body { bytes: Some(text.as_bytes()), is_whole: true };
         let (legacy, new) = (body(legacy.to_owned().leak()), body(new.to_owned().leak()));
-        self.world.isolate.copied(number, &Finished { outcome, took_ms: 120.0, legacy, new }, self.now_ms);
+        self.world.isolate.copied(number, &Finished { outcome, took_ms: 120.0, legacy, new, assets: "" }, self.now_ms);
     }
 
     fn tally(&mut self, variant: Variant) -> Tally {
@@ -244,4 +244,44 @@ fn nothing_is_copied_while_its_own_breaker_is_open() {
         }
     }
     assert!((0..4).all(|_| !site.copies("GET /x", "", HTML)), "a new that is down gets no copies");
+}
+
+/// The addresses of assets that are asked for behind a copy of a page of new.
+fn assets(site: &mut Site, page: &str) -> Vec<String> {
+    let (number, _, last) = site.ask("GET /page", "cookie:a=b", HTML);
+    assert!(matches!(last, Step::Beside(Aside::Copy, _)));
+    let answer = AnswerText::new(HTML.to_owned());
+    let body = Body { bytes: Some(page.as_bytes()), is_whole: true };
+    let text = site.world.isolate.assets_beside(number, &answer, body, site.now_ms);
+    assert!(!text.contains("a=b"), "as nobody in particular: {text}");
+    site.finish(number, Ok(answer), "", "");
+    site.now_ms += 1_000.0;
+    text.lines().nth(2).unwrap_or_default().split_whitespace().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_few_assets_of_a_page_are_asked_for_out_of_the_budget_and_none_of_another_host() {
+    let mut site = Site::new(SHADOW);
+    let load = |path: &str| format!("<script src='{path}'></script>");
+    let own: Vec<String> = (0..9).map(|n| load(&format!("/a/{n}.js"))).collect();
+    let mut asked: Vec<String> = Vec::new();
+    for _ in 0..9 {
+        let some = assets(&mut site, &own.concat());
+        assert!(some.len() <= 2, "{some:?}");
+        asked.extend(some);
+    }
+    asked.sort();
+    let all: Vec<String> = (0..9).map(|n| format!("https://n.example/a/{n}.js")).collect();
+    assert_eq!(asked, all, "each once");
+    let hosts =
+        ["https://cdn.example/a/x.js", "//cdn.example/a/x.js", "/b/elsewhere.js", "x.js", "data:,x", "/a/x y.js"];
+    assert_eq!(assets(&mut site, &hosts.map(load).concat()), [""; 0]);
+    let named = ["https://shop.example/a/p.js?v=1", "//n.example/a/q.js"].map(|path| load(path));
+    let mut both = assets(&mut site, &named.concat());
+    both.sort();
+    assert_eq!(both, ["https://n.example/a/p.js?v=1", "https://n.example/a/q.js"]);
+    let mut slow = Site::new(r#""shadow":{"share":100,"max_rps":1}"#);
+    assert_eq!(assets(&mut slow, &own.concat()).len(), 0, "the copy has used the second's budget");
+    let mut none = Site::new(r#""shadow":{"share":100,"compare":{"ignore":["assets"]}}"#);
+    assert_eq!(assets(&mut none, &own.concat()), [""; 0]);
 }

@@ -203,7 +203,7 @@ shape! {
         /// In what the answers differ: `no_answer`, `status`, `type`, `redirect`, `size`, `json`, `title`, `landmarks`,
         /// `links`.
         pub differences: Vec<String>,
-        /// The place in JSON at which they do.
+        /// The place in JSON at which they do, or what new lacks.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub place: Option<String>,
         /// Legacy's answer.
