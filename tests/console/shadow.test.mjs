@@ -19,7 +19,10 @@ stage = [
 ]
 guardrail = [{ when = "shadow.error_rate > 50% over 1h", then = "alert" }]
 `;
-const html = (body, build) => ({ headers: [['Content-Type', 'text/html'], ...(build ? [['x-build', build]] : [])], body });
+const html = (body, build) => ({
+  headers: [['Content-Type', 'text/html'], ...(build ? [['x-build', build]] : [])],
+  body,
+});
 
 let legacy, next, console_, page;
 before(async () => {
@@ -87,12 +90,14 @@ test("a plot's table has the version of new for each figure", async () => {
     const { windows } = await deployment.api('GET', 'rollouts/shop/metrics?since=2h');
     assert.ok(windows.some(({ version, sides }) => version === BUILDS[1] && sides.length > 0));
   });
-  const plot = page.getByRole('group', { name: 'Requests', exact: true });
-  await plot.getByRole('button', { name: 'Table of Requests' }).click();
+  const plot = page.getByRole('group', { name: 'Requests per minute', exact: true });
+  await plot.getByRole('button', { name: 'Table of Requests per minute' }).click();
   await eventually(async () => {
     const heads = await plot.locator('thead th').allTextContents();
     assert.equal(heads.at(-1), 'Version of new');
-    const last = await plot.locator('tbody tr').evaluateAll((rows) => rows.map((row) => row.lastElementChild.textContent));
+    const last = await plot
+      .locator('tbody tr')
+      .evaluateAll((rows) => rows.map((row) => row.lastElementChild.textContent));
     assert.ok(
       last.some((text) => text.includes(BUILDS[1])),
       JSON.stringify(last),

@@ -176,7 +176,9 @@ describe('led through KV', () => {
 
   test('what a page of new loads is asked for as nobody in particular, and little of it', async () => {
     const assets = ['/parts/a.js', '/parts/b.css', '/parts/c.js', '/parts/d.js'];
-    const loads = assets.map((path) => (path.endsWith('css') ? `<link rel=stylesheet href=${path}>` : `<script src=${path}></script>`));
+    const loads = assets.map((path) =>
+      path.endsWith('css') ? `<link rel=stylesheet href=${path}>` : `<script src=${path}></script>`,
+    );
     legacy.handle('/loads', html('<title>A</title>'));
     next.handle('/loads', html(`<title>A</title>${loads.join('')}<script src=https://cdn.example/x.js></script>`));
     for (const path of assets) next.handle(path, { headers: [['Content-Type', 'text/javascript']], body: 'x' });
