@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { granted, openControlled, operator } from './control.mjs';
-import { until } from './harness.mjs';
+import { TOKENS, until } from './harness.mjs';
 import { ANA, DOCUMENT, plan } from './plans.mjs';
 import { startReceiver } from './receivers.mjs';
 import { startUpstream } from './upstream.mjs';
@@ -50,7 +50,7 @@ async function leave(word, address) {
 
 const got = (text) => chat.got.filter(({ body }) => JSON.stringify(body).includes(text));
 const signals = async () =>
-  Object.fromEntries((await ana.rollout('shop')).signals.map(({ name, value }) => [name, value]));
+  Object.fromEntries((await ana.rollout('shop')).signals.map(({ name, counted }) => [name, counted]));
 
 test('a word comes to the channel once, on one line and escaped, and counts as a signal', async () => {
   await leave(WORDS, '192.0.2.1');
@@ -71,7 +71,7 @@ test('a word comes to the channel once, on one line and escaped, and counts as a
     async () => (await signals()).too_slow === 1,
     () => 'the reason to count',
   );
-  assert.equal((await signals()).opt_out, 2);
+  assert.equal((await signals()).opt_out, 2, 'both of them went back');
   assert.equal(got('too_slow').length, 0);
   const { messages } = granted(await ana.get('outbox?state=waiting,dead,sent&limit=100'));
   assert.equal(messages.filter((own) => JSON.stringify(own).includes('went back to the old version')).length, 1);
@@ -91,7 +91,7 @@ test('the share of users who went back is in the figures and in Prometheus', asy
     async () => (await windows()).some(({ opt_out_rate: rate }) => rate > 0.1 && rate < 0.4),
     async () => `two of ten users who went back: ${JSON.stringify(await windows())}`,
   );
-  const { text } = await ana.get('/_tidegate/metrics');
+  const { text } = await gate.fetch('/_tidegate/metrics', { headers: { authorization: `Bearer ${TOKENS.vic}` } });
   const rate = Number(/^tidegate_opt_out_rate\{rollout="shop"\} (\S+)$/m.exec(text)?.[1]);
   assert.ok(rate > 0.1 && rate < 0.4, `${rate} of the day's users`);
 });

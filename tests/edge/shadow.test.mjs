@@ -326,7 +326,7 @@ describe('with a controller', () => {
     const { text } = await gate.fetch('/_tidegate/metrics', {
       headers: { Authorization: 'Bearer the token of ana' },
     });
-    assert.match(text, /tidegate_shadow_mismatches_total\{rollout="shop",variant="new"\} 5\n/);
+    assert.match(text, /tidegate_shadow_mismatches_total\{rollout="shop",variant="new"\} 6\n/);
   });
 
   test('once copies agree, the gate passes and the stage is left', async () => {
