@@ -58,20 +58,28 @@ fn a_new_isolate_sends_one_request_to_a_new_that_is_down_for_others() {
         for seed in seeds(10) {
             let late = Network { late_ms: 300, twice: 0.2, ..Network::default() };
             let mut system = down(seed, per_relay, if seed % 2 == 0 { late } else { Network::default() });
-            system.restart(1);
-            system.request(1, KEY);
-            // Its first visitor waits for the controller's word as long as for its configuration.
-            system.pass(1_000);
-            let before = system.opened;
-            let mut asked = 0;
-            for _ in 0..16 {
+            // They report to several relays, where there are any.
+            for place in 1..PLACES {
+                system.restart(place);
+                system.request(place, KEY);
+            }
+            // First visitors wait for the controller's word as long as for the configuration.
+            for _ in 0..4 {
                 visit(&mut system, 0, false);
-                let (was_new_asked, variant) = visit(&mut system, 1, false);
-                asked += u32::from(was_new_asked);
-                assert_eq!(variant, Variant::Legacy);
                 system.pass(250);
             }
-            assert_eq!((asked, system.opened - before), (1, 1), "{per_relay} to a relay, seed {seed}");
+            let before = system.opened;
+            let mut asked = [0; PLACES];
+            for _ in 0..16 {
+                visit(&mut system, 0, false);
+                for place in 1..PLACES {
+                    let (was_new_asked, variant) = visit(&mut system, place, false);
+                    asked[place] += u32::from(was_new_asked);
+                    assert_eq!(variant, Variant::Legacy);
+                }
+                system.pass(250);
+            }
+            assert_eq!((&asked[1..], system.opened - before), (&[1; 3][..], 3), "{per_relay} to a relay, seed {seed}");
         }
     }
 }
