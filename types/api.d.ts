@@ -218,6 +218,8 @@ export type Measured = {
   version?: string;
   /** The sides: of the whole rollout, or of the endpoint that was asked for. */
   sides: MeasuredSide[];
+  /** The share of users who chose legacy though the percentage has them on new, among them and those on new; absent where nobody did. */
+  opt_out_rate?: number;
   /** Distinct users of the whole rollout; to 1,024 exactly, then to about 3 %. */
   subjects?: Subjects;
 };
@@ -1263,7 +1265,9 @@ export type SignalState = {
   description?: string;
   /** The last report: a gauge's value, or a number of events. */
   value?: number;
-  /** When that was. */
+  /** Of events: how many there were in this attempt. */
+  counted?: number;
+  /** When the last report came. */
   at?: Time;
   /** It is too old to count, or its source has no data now. */
   is_stale?: boolean;
@@ -1773,6 +1777,8 @@ export type OutboxMessage = {
   tries: number;
   /** When it is tried next, of one that waits. */
   next_try?: Time;
+  /** Until when it is held back, of one that waits and was not tried: to be one message with what comes until then, or since one before it fails. */
+  held_until?: Time;
   /** Why the last try failed. */
   error?: string;
   /** How many messages it is made of. */
@@ -2096,7 +2102,7 @@ export type ShadowSample = {
   path: string;
   /** In what the answers differ: `no_answer`, `status`, `type`, `redirect`, `size`, `json`, `title`, `landmarks`, `links`. */
   differences: string[];
-  /** The place in JSON at which they do. */
+  /** The place in JSON at which they do, or what new lacks. */
   place?: string;
   /** Legacy's answer. */
   legacy: ShadowAnswer;
