@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn what_was_told_is_told_on_for_three_seconds_and_so_many_at_once() {
-        let at = |ms| Instant::from_epoch_ms(1_000_000 + ms);
+        let at = |ms: i64| Instant::from_epoch_ms(1_000_000 + ms);
         let mut told = OpenBreakers::default();
         told.hear(&[open("a")], at(0));
         told.hear(&[open("b"), open("a")], at(2_000));
