@@ -218,6 +218,8 @@ export type Measured = {
   version?: string;
   /** The sides: of the whole rollout, or of the endpoint that was asked for. */
   sides: MeasuredSide[];
+  /** The share of users who chose legacy though the percentage has them on new, among them and those on new; absent where nobody did. */
+  opt_out_rate?: number;
   /** Distinct users of the whole rollout; to 1,024 exactly, then to about 3 %. */
   subjects?: Subjects;
 };
@@ -2100,7 +2102,7 @@ export type ShadowSample = {
   path: string;
   /** In what the answers differ: `no_answer`, `status`, `type`, `redirect`, `size`, `json`, `title`, `landmarks`, `links`. */
   differences: string[];
-  /** The place in JSON at which they do. */
+  /** The place in JSON at which they do, or what new lacks. */
   place?: string;
   /** Legacy's answer. */
   legacy: ShadowAnswer;

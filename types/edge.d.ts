@@ -43,8 +43,11 @@ export interface Gate {
     isLegacyWhole: boolean,
     own: Uint8Array | undefined,
     isOwnWhole: boolean,
+    assets: string,
     nowMs: number,
   ): void;
+  /** What is asked for of what new's page loads, and how; empty for nothing. */
+  assetsBeside(number: number, answer: string, own: Uint8Array, isOwnWhole: boolean, nowMs: number): string;
   workDue(nowMs: number): number;
   countsDue(nowMs: number): boolean;
   refresh(env: Env): Promise<void>;

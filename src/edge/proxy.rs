@@ -186,6 +186,14 @@ pub fn copy(number: u32) -> String {
     })
 }
 
+/// What is asked for of what new's page loads, and how: the service binding, how long each may take in milliseconds, the
+/// addresses, the headers; empty for nothing.
+#[wasm_bindgen(js_name = assetsBeside)]
+pub fn assets_beside(number: u32, answer: String, new: Vec<u8>, is_new_whole: bool, now_ms: f64) -> String {
+    let (answer, body) = (AnswerText::new(answer), Body { bytes: Some(&new), is_whole: is_new_whole });
+    isolate::act(|isolate| isolate.assets_beside(number, &answer, body, now_ms))
+}
+
 /// Ends the copy of a request: new's answer, or why there is none, and what was read of both bodies.
 #[wasm_bindgen]
 #[allow(clippy::too_many_arguments, reason = "it is called from JavaScript")]
@@ -198,10 +206,11 @@ pub fn copied(
     is_legacy_whole: bool,
     new: Option<Vec<u8>>,
     is_new_whole: bool,
+    assets: &str,
     now_ms: f64,
 ) {
     let outcome = answer.map(AnswerText::new).ok_or_else(|| NoAnswer::new(why, String::new()));
     let legacy = Body { bytes: legacy.as_deref(), is_whole: is_legacy_whole };
     let new = Body { bytes: new.as_deref(), is_whole: is_new_whole };
-    isolate::act(|isolate| isolate.copied(number, &Finished { outcome, took_ms, legacy, new }, now_ms));
+    isolate::act(|isolate| isolate.copied(number, &Finished { outcome, took_ms, legacy, new, assets }, now_ms));
 }

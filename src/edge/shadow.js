@@ -8,6 +8,8 @@ import { noteTrap } from './module.js';
 
 /** Headers and body of a copy each have so long, whatever becomes of them. */
 const READ_MS_MAX = 10_000;
+/** A page that took longer leaves no time to ask for what it loads. */
+const ASSETS_BEFORE_MS = 10_000;
 
 /**
  * The answer that the visitor gets; behind it the copy goes to new.
@@ -69,7 +71,31 @@ async function compared(gate, number, request, spare, asked, half, env) {
   if (response && asked.bytesMax === 0) discard(response);
   const own = await read(asked.bytesMax > 0 ? response?.body : undefined, asked.bytesMax);
   const old = await legacy;
-  gate.copied(number, answer, why, tookMs, old.bytes, old.isWhole, own.bytes, own.isWhole, Date.now());
+  const isInTime = Date.now() - begun < ASSETS_BEFORE_MS;
+  const wanted =
+    answer !== undefined && own.bytes && isInTime
+      ? gate.assetsBeside(number, answer, own.bytes, own.isWhole, Date.now())
+      : '';
+  const assets = wanted && (await answeredOf(wanted, env));
+  gate.copied(number, answer, why, tookMs, old.bytes, old.isWhole, own.bytes, own.isWhole, assets, Date.now());
+}
+
+/**
+ * What is answered of each asset: status and type, a line each; an empty one where nothing came.
+ * @param {string} wanted
+ * @param {Env} env
+ */
+async function answeredOf(wanted, env) {
+  const [service, timeoutMs, urls, ...edits] = wanted.split('\n');
+  const answers = urls.split(' ').map(async (url) => {
+    const asked = new Request(url, { redirect: 'manual' });
+    apply(asked.headers, edits.join('\n'));
+    const response = await send(asked, service && bound(env, service), Number(timeoutMs), new Upload());
+    discard(response);
+    return `${response.status} ${response.headers.get('content-type') ?? ''}`;
+  });
+  const lines = (await Promise.allSettled(answers)).map((own) => (own.status === 'fulfilled' ? own.value : ''));
+  return lines.join('\n');
 }
 
 /**

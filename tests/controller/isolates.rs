@@ -5,13 +5,15 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use tidegate::controller::relay;
 use tidegate::decide::assign::{Variant, Visitor, assign};
-use tidegate::isolate::{Ask, Effect, FlushRun, Input, Isolate, Read, Setup};
+use tidegate::isolate::{Arrival, Ask, Effect, FlushRun, Input, Isolate, Platform, Read, Setup};
 use tidegate::model::subject::SubjectHash;
 use tidegate::protocol::address::Address;
 use tidegate::protocol::decision::Assigned;
 use tidegate::protocol::flush::{Answer, Flush};
+use tidegate::protocol::message::{AnswerText, RequestText};
 use tidegate::protocol::meter::{Outcome, Visit};
 use tidegate::protocol::relays::Place;
+use tidegate::protocol::step::{NoAnswer, Step};
 
 use crate::relays::{Caller, Object, Outside};
 use crate::world::World;
@@ -80,6 +82,10 @@ pub struct System {
     pub relayed: u64,
     pub direct: u64,
     pub trace: VecDeque<String>,
+    /// How many breakers have opened.
+    pub opened: usize,
+    /// How many answers have told an isolate of an open breaker, and when the last one did.
+    pub told: (usize, i64),
     seed: u64,
 }
 
@@ -108,6 +114,8 @@ impl System {
             relayed: 0,
             direct: 0,
             trace: VecDeque::new(),
+            opened: 0,
+            told: (0, 0),
             seed,
         };
         (0..places).for_each(|place| system.restart(place));
@@ -197,6 +205,34 @@ impl System {
             self.input(place, Input::FlushDue);
         }
         served
+    }
+
+    /// A visitor's page is asked for at a place, as it is in operation: whether new was asked, and what the visitor
+    /// got. New answers at once, or a time-out is over.
+    pub fn visit(&mut self, place: usize, key: &str, does_new_answer: bool) -> (bool, Variant) {
+        let now_ms = self.world.now_ms as f64;
+        let visitor = self.world.dice.u64(..);
+        let text = format!("GET\nhttps://shop.example/{key}/page\nx-user-id:user-{visitor}");
+        let own = &mut self.places[place].isolate;
+        let Arrival::Begins(number, mut step) = own.arrive(RequestText::new(text), &Nothing, true, now_ms) else {
+            panic!("it does not wait twice")
+        };
+        let mut was_new_asked = false;
+        while let Step::Ask { url, .. } = &step {
+            let is_new = url.starts_with("https://new.example");
+            was_new_asked |= is_new;
+            let outcome = if is_new && !does_new_answer {
+                Err(NoAnswer::new("timeout", "nothing came".into()))
+            } else {
+                Ok(AnswerText::new("200\n\ncontent-type:text/html".to_owned()))
+            };
+            step = own.go_on(number, outcome, now_ms);
+        }
+        let Step::Answer { edits: Some(edits), .. } = step else { panic!("{step:?}") };
+        let is_new = edits.as_str().contains("=tidegate-variant:new");
+        let events = own.take_log().into_iter().filter(|line| line.event == "breaker_open");
+        self.opened += events.count();
+        (was_new_asked, if is_new { Variant::New } else { Variant::Legacy })
     }
 
     /// A command came to a place, which asks for the controller's news.
@@ -303,6 +339,9 @@ impl System {
     fn answer(&mut self, caller: Caller, outcome: Result<Answer, String>) {
         if let (Caller::Isolate(.., isolate), Ok(answer)) = (&caller, &outcome) {
             self.acknowledge(isolate, answer);
+            if !answer.breakers.is_empty() {
+                self.told = (self.told.0 + 1, self.world.now_ms);
+            }
         }
         let outcome = outcome.map(|answer| serde_json::to_string(&answer).unwrap());
         if self.is_lost() {
@@ -439,6 +478,20 @@ impl System {
     pub fn acknowledged_of(&self, isolate: &str, key: &str) -> u64 {
         let own = self.batches.iter().filter(|((own, _), (_, is_acknowledged))| own == isolate && *is_acknowledged);
         own.filter_map(|(_, (counts, _))| counts.get(key)).sum()
+    }
+}
+
+struct Nothing;
+
+impl Platform for Nothing {
+    fn country(&self) -> Option<String> {
+        None
+    }
+    fn text(&self, _name: &str) -> Option<String> {
+        None
+    }
+    fn id(&self) -> Option<String> {
+        None
     }
 }
 

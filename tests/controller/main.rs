@@ -13,6 +13,7 @@
 mod adoption;
 mod backup;
 mod bins;
+mod breakers;
 mod crashes;
 mod errands;
 mod isolates;

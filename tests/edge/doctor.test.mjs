@@ -155,6 +155,10 @@ test('nothing is found on healthy shops, with a few requests to each host', asyn
   assert.match(stderr, /both sides beside each other/, 'progress goes to standard error');
 });
 
+test('hashed files are kept, so `keep_assets` says nothing', async () => {
+  assert.deepEqual((await look({ changes: { keep_assets: '7d' } })).findings, []);
+});
+
 test('without a plan it takes those in force', async () => {
   const env = { ...process.env, TIDEGATE_URL: gate.plainOrigin, TIDEGATE_TOKEN: TOKENS.ana };
   shops.new.plant = withHeader('set-cookie', 'a=1; Domain=other.example');
@@ -203,6 +207,18 @@ describe('a planted fault is found, and nothing else', () => {
         if (isPage(answer))
           answer.body = String(answer.body).replace('<main>', `<main><a href="${shops.new.url}/cart">Cart</a>`);
       },
+    ],
+    'keep-assets': [
+      'new',
+      ({ url = '' }, answer) => {
+        if (isPage(answer))
+          answer.body = String(answer.body).replace(/(\/assets\/[\w-]+)\.[0-9a-f]{8}\.(js|css)/g, '$1.$2');
+        const [, kind] = /^\/assets\/[\w-]+\.(js|css)$/.exec(url) ?? [];
+        if (kind === undefined) return;
+        const type = kind === 'css' ? 'text/css' : 'text/javascript';
+        Object.assign(answer, { status: 200, headers: { 'content-type': type }, body: '/* no hash */' });
+      },
+      { changes: { keep_assets: '7d' } },
     ],
     noindex: ['new', inHead('<meta name="robots" content="noindex">')],
     title: [

@@ -51,8 +51,16 @@ describe('led through KV', () => {
         mirrored({ key: 'bare', routes: ['/bare/*'], shadow: { ...SHADOW, credentials: false } }),
         mirrored({ key: 'slow', routes: ['/slow/*'], shadow: { ...SHADOW, max_rps: 3 } }),
         plan(legacy, next, { key: 'alone', routes: ['/alone/*'] }),
+        mirrored({
+          key: 'open',
+          routes: ['/open/*'],
+          stage: [
+            { name: 'half', percentage: 50, hold: '1h', shadow: 100 },
+            { name: 'full', percentage: 100, hold: '1h' },
+          ],
+        }),
       ],
-      { shop: '0', posts: '0', bare: '0', slow: '0', alone: '10' },
+      { open: '50', shop: '0', posts: '0', bare: '0', slow: '0', alone: '10' },
     );
   });
   after(() => gate?.close());
@@ -166,6 +174,54 @@ describe('led through KV', () => {
     assert.equal(next.seen('/fails').length, 0);
   });
 
+  test('what a page of new loads is asked for as nobody in particular, and little of it', async () => {
+    const assets = ['/parts/a.js', '/parts/b.css', '/parts/c.js', '/parts/d.js'];
+    const loads = assets.map((path) =>
+      path.endsWith('css') ? `<link rel=stylesheet href=${path}>` : `<script src=${path}></script>`,
+    );
+    legacy.handle('/loads', html('<title>A</title>'));
+    next.handle('/loads', html(`<title>A</title>${loads.join('')}<script src=https://cdn.example/x.js></script>`));
+    for (const path of assets) next.handle(path, { headers: [['Content-Type', 'text/javascript']], body: 'x' });
+    await ask('/loads', { headers: { Cookie: 'session=a' } });
+    const seen = () => assets.flatMap((path) => next.seen(path));
+    await until(
+      () => seen().length >= 2,
+      () => `two assets, of which ${seen().length} were asked for`,
+    );
+    for (const asked of seen())
+      assert.deepEqual(
+        ['tidegate-shadow', 'cookie', 'x-user-id', 'tidegate-variant'].map((name) => asked.get(name)),
+        ['1', undefined, undefined, 'new'],
+      );
+    await ask('/loads');
+    await arrived('/loads', 2);
+    await until(
+      () => seen().length >= 4,
+      () => `the other two, of ${seen().length}`,
+    );
+    await ask('/loads');
+    await arrived('/loads', 3);
+    await ask('/after-loads');
+    await arrived('/after-loads');
+    assert.equal(seen().length, 4, 'what is there is not asked for again');
+    assert.equal(assets.flatMap((path) => legacy.seen(path)).length, 0);
+  });
+
+  test('a new that is left alone gets no copies either', async () => {
+    const down = (path) => next.handle(path, { status: 503, body: 'down' });
+    ['/open/a', '/open/b'].forEach(down);
+    const visit = (n, path = '/open/a') => gate.fetch(path, { headers: { ...DOCUMENT, 'x-user-id': `user-${n}` } });
+    // Half of the users are on new, and find out.
+    for (let n = 0; n < 100; n += 1) await visit(n);
+    const asked = next.received.length;
+    const sides = new Set();
+    for (let n = 0; n < 40; n += 1) sides.add((await visit(n, '/open/b')).get('tidegate-reason'));
+    assert.deepEqual([...sides].sort(), ['bucketed', 'rescued'], 'both sides have users');
+    assert.equal(next.received.length, asked, 'neither requests nor copies');
+    await ask('/after-that');
+    await arrived('/after-that');
+  });
+
   test('nothing is copied once it is killed', async () => {
     await ask('/before');
     await arrived('/before');
@@ -216,14 +272,18 @@ describe('with a controller', () => {
     legacy.handle('/equal', json({ time: 1, items: [{ price: 1 }] }));
     next.handle('/equal', json({ time: 'now', items: [{ price: 2 }, { price: 3 }] }));
     next.handle('/reset', { reset: true });
+    legacy.handle('/lacks', html('<title>A</title>'));
+    next.handle('/lacks', html('<title>A</title><script src=/build/lost.js></script>'));
+    next.handle('/build/lost.js', { status: 404, body: 'gone' });
     const differing = {
       '/title': 'title',
       '/status/*': 'status',
       '/to': 'redirect',
       '/json': 'json',
       '/reset': 'no_answer',
+      '/lacks': 'assets',
     };
-    for (const path of ['/title', '/status/4711?mail=a@b.c', '/to', '/same', '/json', '/equal', '/reset'])
+    for (const path of ['/title', '/status/4711?mail=a@b.c', '/to', '/same', '/json', '/equal', '/reset', '/lacks'])
       await ask(path);
     let shown;
     await until(
@@ -237,6 +297,7 @@ describe('with a controller', () => {
     assert.deepEqual(Object.fromEntries(samples.map(({ path, differences }) => [path, differences.join()])), differing);
     const of = (path) => samples.find((sample) => sample.path === path);
     assert.equal(of('/json').place, '/items/*/price');
+    assert.equal(of('/lacks').place, '/build/lost.js');
     assert.deepEqual(of('/status/*').legacy, { status: 200, type: 'text/html' });
     assert.equal(of('/status/*').new.status, 404);
     assert.notEqual(of('/title').legacy.title, of('/title').new.title);
@@ -265,7 +326,7 @@ describe('with a controller', () => {
     const { text } = await gate.fetch('/_tidegate/metrics', {
       headers: { Authorization: 'Bearer the token of ana' },
     });
-    assert.match(text, /tidegate_shadow_mismatches_total\{rollout="shop",variant="new"\} 5\n/);
+    assert.match(text, /tidegate_shadow_mismatches_total\{rollout="shop",variant="new"\} 6\n/);
   });
 
   test('once copies agree, the gate passes and the stage is left', async () => {

@@ -3,6 +3,7 @@
 use tidegate::isolate::{Arrival, Setup};
 use tidegate::model::measured::Tally;
 use tidegate::model::variant::Variant;
+use tidegate::protocol::diversion::OpenBreaker;
 use tidegate::protocol::message::{AnswerText, RequestText};
 use tidegate::protocol::step::{NoAnswer, Step};
 
@@ -70,6 +71,17 @@ impl Site {
             sum.merge(tally);
             sum
         })
+    }
+
+    /// What the isolate tells the others, and then is told.
+    fn flush(&mut self, told: Vec<OpenBreaker>) -> Vec<OpenBreaker> {
+        self.world.controller.breakers = told;
+        self.now_ms += 2_000.0;
+        self.world.now_ms = self.now_ms as i64;
+        self.world.ask("a");
+        self.world.pass(2_000);
+        self.now_ms += 2_000.0;
+        self.world.controller.flushes.pop().unwrap().breakers
     }
 
     fn events(&mut self) -> Vec<&'static str> {
@@ -187,4 +199,44 @@ fn legacy_has_no_breaker() {
         site.go_on(number, Err("timeout"));
     }
     assert_eq!((site.begin("GET", "/x").1, site.events().len()), (LEGACY, 0));
+}
+
+#[test]
+fn what_one_isolate_has_seen_makes_one_request_of_another_a_probe() {
+    let endpoints = r#""endpoints":{"api":"path:/a/api/*"},"#;
+    let mut seeing = Site::new("", endpoints);
+    (0..20).for_each(|_| seeing.new_answers("/api/x", Ok(503)));
+    let told = seeing.flush(Vec::new());
+    let endpoint = Some("api".to_owned());
+    assert_eq!(told, [OpenBreaker { rollout: "a".to_owned(), new: NEW.to_owned(), endpoint }]);
+
+    let mut hearing = Site::new("", endpoints);
+    assert_eq!(hearing.flush(told.clone()), [], "it has seen nothing");
+    assert_eq!(hearing.begin("GET", "/page").1, NEW, "another endpoint");
+    let (probe, first) = hearing.begin("GET", "/api/x");
+    let (other, second) = hearing.begin("GET", "/api/x");
+    assert_eq!((first, second), (NEW, LEGACY), "one at a time");
+    is_rescued(&hearing.go_on(other, Ok(200)));
+    assert!(matches!(hearing.go_on(probe, Ok(503)), Step::Ask { url, .. } if url.starts_with(LEGACY)));
+    is_rescued(&hearing.go_on(probe, Ok(200)));
+    assert_eq!(hearing.begin("POST", "/api/x").1, LEGACY);
+    assert_eq!(hearing.events(), ["breaker_heard", "breaker_open"]);
+    let Tally { requests, errors, rescued, .. } = hearing.tally();
+    assert_eq!((requests, errors, rescued), (2, 2, 1), "the probe and the POST; what was kept from new on hearsay not");
+
+    let mut healthy = Site::new("", endpoints);
+    healthy.flush(told.clone());
+    healthy.new_answers("/api/x", Ok(200));
+    healthy.new_answers("/api/x", Ok(200));
+    assert_eq!(healthy.events(), ["breaker_heard"]);
+    assert_eq!(healthy.flush(told), [], "it has seen that new answers");
+    assert_eq!((healthy.begin("GET", "/api/x").1, healthy.begin("GET", "/api/x").1), (NEW, NEW));
+}
+
+#[test]
+fn what_others_say_of_another_upstream_says_nothing() {
+    let mut site = Site::new("", "");
+    let told = OpenBreaker { rollout: "a".to_owned(), new: "https://elsewhere.example".to_owned(), endpoint: None };
+    site.flush(vec![told]);
+    assert_eq!((site.begin("GET", "/x").1, site.begin("GET", "/x").1), (NEW, NEW));
 }

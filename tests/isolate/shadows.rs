@@ -4,6 +4,7 @@ use tidegate::isolate::{Arrival, Setup};
 use tidegate::model::measured::{Measure, Tally};
 use tidegate::model::shadow::Difference;
 use tidegate::model::variant::Variant;
+use tidegate::protocol::diversion::OpenBreaker;
 use tidegate::protocol::message::{AnswerText, RequestText};
 use tidegate::protocol::shadow::{Body, Finished};
 use tidegate::protocol::step::{Aside, NoAnswer, Step};
@@ -58,7 +59,7 @@ impl Site {
     fn finish(&mut self, number: u32, outcome: Result<AnswerText, NoAnswer>, legacy: &str, new: &str) {
         let body = |text: &'static str| Body { bytes: Some(text.as_bytes()), is_whole: true };
         let (legacy, new) = (body(legacy.to_owned().leak()), body(new.to_owned().leak()));
-        self.world.isolate.copied(number, &Finished { outcome, took_ms: 120.0, legacy, new }, self.now_ms);
+        self.world.isolate.copied(number, &Finished { outcome, took_ms: 120.0, legacy, new, assets: "" }, self.now_ms);
     }
 
     fn tally(&mut self, variant: Variant) -> Tally {
@@ -197,4 +198,90 @@ fn nothing_is_copied_once_it_is_killed() {
         site.world.ask("a");
         assert!(!site.copies("GET /x", "", HTML), "{key}");
     }
+}
+
+/// What other isolates say of new's breaker, and what this one has seen itself, keep copies from it.
+#[test]
+fn nothing_is_copied_while_new_is_left_alone() {
+    let mut site = Site::new(SHADOW);
+    assert!(site.copies("GET /x", "", HTML));
+    let new = "https://n.example".to_owned();
+    site.world.controller.breakers = vec![OpenBreaker { rollout: "a".to_owned(), new, endpoint: None }];
+    let hear = |site: &mut Site| {
+        site.now_ms += 1_000.0;
+        site.world.now_ms = site.now_ms as i64;
+        site.world.ask("a");
+        site.world.pass(2_000);
+        site.now_ms = site.world.now_ms as f64;
+    };
+    hear(&mut site);
+    assert!((0..3).all(|_| !site.copies("GET /x", "", HTML)), "it is down elsewhere");
+    site.world.controller.breakers.clear();
+    hear(&mut site);
+    site.now_ms += 6_000.0;
+    assert!(site.copies("GET /x", "", HTML), "nobody says so any more");
+}
+
+#[test]
+fn nothing_is_copied_while_its_own_breaker_is_open() {
+    let mut site = Site::new(&format!(r#"{SHADOW},"identity":{{"from":["header:x-user-id"]}}"#));
+    site.world.put("stage/a", &written(10, "50"));
+    site.now_ms += 6_000.0;
+    site.world.now_ms = site.now_ms as i64;
+    site.world.ask("a");
+    assert!((0..40).any(|_| site.copies("GET /x", "", HTML)), "half of them are legacy's");
+    for visitor in 0..200 {
+        let text = format!("GET\nhttps://shop.example/a/x\nx-user-id:other-{visitor}");
+        let arrival = site.world.isolate.arrive(RequestText::new(text), &Nothing, true, site.now_ms);
+        let Arrival::Begins(number, mut step) = arrival else { panic!("{arrival:?}") };
+        while let Step::Ask { url, .. } = &step {
+            let down = Err(NoAnswer::new("unreachable", String::new()));
+            let outcome = if url.starts_with("https://n.") { down } else { Ok(AnswerText::new(HTML.to_owned())) };
+            step = site.world.isolate.go_on(number, outcome, site.now_ms);
+        }
+        if let Step::Beside(Aside::Copy, _) = step {
+            site.finish(number, Err(NoAnswer::new("unreachable", String::new())), "", "");
+        }
+    }
+    assert!((0..4).all(|_| !site.copies("GET /x", "", HTML)), "a new that is down gets no copies");
+}
+
+/// The addresses of assets that are asked for behind a copy of a page of new.
+fn assets(site: &mut Site, page: &str) -> Vec<String> {
+    let (number, _, last) = site.ask("GET /page", "cookie:a=b", HTML);
+    assert!(matches!(last, Step::Beside(Aside::Copy, _)));
+    let answer = AnswerText::new(HTML.to_owned());
+    let body = Body { bytes: Some(page.as_bytes()), is_whole: true };
+    let text = site.world.isolate.assets_beside(number, &answer, body, site.now_ms);
+    assert!(!text.contains("a=b"), "as nobody in particular: {text}");
+    site.finish(number, Ok(answer), "", "");
+    site.now_ms += 1_000.0;
+    text.lines().nth(2).unwrap_or_default().split_whitespace().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_few_assets_of_a_page_are_asked_for_out_of_the_budget_and_none_of_another_host() {
+    let mut site = Site::new(SHADOW);
+    let load = |path: &str| format!("<script src='{path}'></script>");
+    let own: Vec<String> = (0..9).map(|n| load(&format!("/a/{n}.js"))).collect();
+    let mut asked: Vec<String> = Vec::new();
+    for _ in 0..9 {
+        let some = assets(&mut site, &own.concat());
+        assert!(some.len() <= 2, "{some:?}");
+        asked.extend(some);
+    }
+    asked.sort();
+    let all: Vec<String> = (0..9).map(|n| format!("https://n.example/a/{n}.js")).collect();
+    assert_eq!(asked, all, "each once");
+    let hosts =
+        ["https://cdn.example/a/x.js", "//cdn.example/a/x.js", "/b/elsewhere.js", "x.js", "data:,x", "/a/x y.js"];
+    assert_eq!(assets(&mut site, &hosts.map(load).concat()), [""; 0]);
+    let named = ["https://shop.example/a/p.js?v=1", "//n.example/a/q.js"].map(|path| load(path));
+    let mut both = assets(&mut site, &named.concat());
+    both.sort();
+    assert_eq!(both, ["https://n.example/a/p.js?v=1", "https://n.example/a/q.js"]);
+    let mut slow = Site::new(r#""shadow":{"share":100,"max_rps":1}"#);
+    assert_eq!(assets(&mut slow, &own.concat()).len(), 0, "the copy has used the second's budget");
+    let mut none = Site::new(r#""shadow":{"share":100,"compare":{"ignore":["assets"]}}"#);
+    assert_eq!(assets(&mut none, &own.concat()), [""; 0]);
 }

@@ -11,6 +11,7 @@ use tidegate::model::plan::set::read_rollout;
 use tidegate::model::subject::SubjectHash;
 use tidegate::protocol::address::Address;
 use tidegate::protocol::decision::Assigned;
+use tidegate::protocol::diversion::OpenBreaker;
 use tidegate::protocol::flush::{Answer, Batch, Flush, PageMessages, RolloutUpdate};
 use tidegate::protocol::meter::{Outcome, Visit};
 
@@ -74,6 +75,8 @@ pub struct Controller {
     pub plans: Option<String>,
     /// What pages are to show; where an isolate knows others it is reported.
     pub messages: PageMessages,
+    /// The breakers that are open in other isolates.
+    pub breakers: Vec<OpenBreaker>,
 }
 
 pub fn rollout(key: &str) -> String {
@@ -115,6 +118,7 @@ impl World {
                 updates: Vec::new(),
                 plans: None,
                 messages: PageMessages::default(),
+                breakers: Vec::new(),
             },
             log: Vec::new(),
             reads: Vec::new(),
@@ -327,6 +331,7 @@ impl Controller {
             plans: self.plans.take(),
             states: std::mem::take(&mut self.updates),
             acknowledged,
+            breakers: self.breakers.clone(),
             ..Answer::default()
         };
         match self.mood {

@@ -695,6 +695,16 @@ mod dark_launch {
         gate_throughput: ["no traffic from 2m"] => Block("requests");
     }
 
+    cases! { "dark-launch", "core-shadow", "", CALM:
+        a_healthy_core_is_never_reported: [] => Nothing;
+        copies_that_fail_end_the_comparison: ["new.error_rate = 12% from 30m"] => Back("shadow.error_rate > 5% over 15m");
+        warning_of_copies_that_fail: ["new.error_rate = 2.6% from 80m"] => Tell("shadow.error_rate > 2% over 15m");
+        warning_of_other_answers: ["new.shadow.mismatch_rate = 12% from 30m"] => Tell("shadow.mismatch_rate > 5% over 15m");
+        gate_other_answers: ["new.shadow.mismatch_rate = 3% from 2m"] => Block("shadow.mismatch_rate is");
+        gate_copies_that_fail: ["new.error_rate = 1.5% from 2m"] => Block("shadow.error_rate is");
+        gate_slower_copies: ["new.latency = 1.6x from 2m"] => Block("shadow.latency.p95");
+    }
+
     #[test]
     fn killing_the_master_sends_all_features_to_their_defaults() {
         let plans = read(&rollouts("dark-launch"));

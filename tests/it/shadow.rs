@@ -79,7 +79,7 @@ fn a_plan_says_what_is_copied_and_each_fault_says_what_would_be_right() {
     refuses(
         "shadow = { compare = { ignore = \"status\" } }",
         "",
-        "`status` is not a difference that may be passed over; `type`, `redirect`, `size`, `json`, `title`, `landmarks` or `links`; what fails is never passed over",
+        "`status` is not a difference that may be passed over; `type`, `redirect`, `size`, `json`, `title`, `landmarks`, `links` or `assets`; what fails is never passed over",
     );
     refuses("shadow = { paths = \"/other/*\" }", "", "no route of this rollout takes `/other/*`; ");
     refuses(

@@ -22,9 +22,8 @@ export function mount(root) {
         `${title}. ${rows.length > ROWS_MAX ? `The latest ${ROWS_MAX} of ${rows.length} times with figures.` : 'Times without figures are left out.'}`,
       );
       head.replaceChildren(
-        ...['Time', ...series.map(({ label }) => label), ...(versions ? ['Version of new'] : [])].map((text) =>
-          el('th', { scope: 'col' }, text),
-        ),
+        ...['Time', ...series.map(({ label }) => label)].map((text) => el('th', { scope: 'col' }, text)),
+        ...(versions ? [el('th', { scope: 'col', class: 'plot-version' }, 'Version of new')] : []),
       );
       body.replaceChildren(
         ...shown.map((index) => {
@@ -37,7 +36,7 @@ export function mount(root) {
             {},
             el('th', { scope: 'row' }, when, changes),
             columns.map((column) => el('td', { class: 'number' }, measured(unit, column[index]))),
-            versions ? el('td', {}, versions[index]) : [],
+            versions ? el('td', { class: 'plot-version' }, versions[index]) : [],
           );
         }),
       );

@@ -15,5 +15,9 @@ export const READY_MADE = [
     title: 'analytics-playbook: a service and five flags behind it',
     text: analytics,
   },
-  { path: 'plans/dark-launch.toml', title: 'dark-launch: eleven flags in five phases', text: dark },
+  {
+    path: 'plans/dark-launch.toml',
+    title: 'dark-launch: shadow traffic, then eleven flags in five phases',
+    text: dark,
+  },
 ];

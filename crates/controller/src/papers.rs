@@ -150,6 +150,7 @@ fn minute(own: &Measured) -> Minute {
         new: side(Variant::New),
         legacy: side(Variant::Legacy),
         users: own.subjects.as_ref().map(|subjects| subjects.new),
+        opt_out_rate: own.opt_out_rate,
     }
 }
 

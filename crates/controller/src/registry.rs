@@ -10,6 +10,7 @@ use tidegate_model::plan::Plan;
 use tidegate_model::subject::fnv1a64;
 use tidegate_model::{Instant, Name};
 use tidegate_protocol::api::view::is_about;
+use tidegate_protocol::diversion::{OpenBreaker, OpenBreakers};
 use tidegate_protocol::flush::{Flush, HeldList, LISTS_MAX, Relayed};
 use tidegate_protocol::reach::{Kills, Reach};
 
@@ -32,6 +33,8 @@ pub struct IsolateRegistry {
     kills: Kills,
     /// The same of everything that takes users back, kills and rollbacks.
     backs: Kills,
+    /// The breakers that are open in some of them.
+    breakers: OpenBreakers,
 }
 
 /// An isolate.
@@ -96,12 +99,18 @@ impl IsolateRegistry {
                 self.isolates.insert(flush.isolate.clone(), own);
             }
         }
+        self.breakers.hear(&flush.breakers, now);
         let is_due = (now.as_epoch_ms() - self.swept_ms).abs() >= SWEEP_MS;
         if is_due {
             self.swept_ms = now.as_epoch_ms();
             self.isolates.retain(|_, own| is_recent(own.last, now));
         }
         is_due
+    }
+
+    /// The breakers that are open in some isolate, as isolates and relays have told lately.
+    pub fn open_breakers(&self, now: Instant) -> Vec<OpenBreaker> {
+        self.breakers.told(now)
     }
 
     /// The number of an isolate's last batch that is stored, where that is known.

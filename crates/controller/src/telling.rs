@@ -88,6 +88,7 @@ impl State {
             acknowledged,
             refused,
             messages,
+            breakers: self.isolates.open_breakers(now),
             layout,
             is_whole,
             is_elsewhere,

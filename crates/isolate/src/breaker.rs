@@ -15,6 +15,9 @@
 //! 3. A probe that is answered well closes it. So does, where silence has opened it, any good answer that comes
 //!    after all.
 //! 4. A probe that never comes back holds no other up: its mark ends with its limit.
+//! 5. What other isolates say opens nothing. Where this one has had no good answer lately, it makes the next request
+//!    a probe: the others go to legacy until that one is back, and count nowhere. A good answer ends it, and for a
+//!    while nothing is heard then; so one isolate with a bad network costs each of the others a probe in 10 s.
 //!
 //! The thresholds are those of linkerd2-proxy's accrual breakers (a share with a least number; consecutive failures
 //! with exponential backoff and jitter). A share alone would open on the first failure of a quiet path, and
@@ -45,9 +48,24 @@ const JITTER: f64 = 0.2;
 /// A probe is given up for lost so long after its limit.
 const LOST_MS: f64 = 1_000.0;
 
+/// What others say is believed for so long after it came: a few of this isolate's flushes.
+pub const HEARD_MS: f64 = 5_000.0;
+/// A good answer of this age is newer than what the others have seen, which came by two flushes.
+const SEEN_MS: f64 = 2_000.0;
+/// After a good answer to such a probe nothing is heard for so long.
+const TRUST_MS: f64 = 10_000.0;
+/// Where it is not known how long answers usually take, such a probe has this part of the time-out: longer than
+/// silence lasts, since nothing has failed here.
+const HEARD_PART: f64 = 0.25;
+/// An open breaker is told to others until so long after its pause: one without requests to probe with knows nothing
+/// any more.
+const TOLD_MS: f64 = 5_000.0;
+
 /// What has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Turn {
+    /// Others say that new fails, and a request finds out.
+    Heard,
     /// It has opened, for this reason.
     Opened(&'static str),
     /// It has closed.
@@ -63,6 +81,8 @@ enum State {
     },
     Probing {
         lost_at_ms: f64,
+        /// Whether it was closed, and only others say that new fails.
+        is_heard: bool,
     },
 }
 
@@ -94,6 +114,11 @@ pub struct Breaker {
     failed_probes: i32,
     /// Tells one pause's jitter from another's.
     pauses: u64,
+    /// Until when it is believed that others have it open; and until when that is not listened to.
+    heard_until_ms: f64,
+    trusted_until_ms: f64,
+    /// When the last good answer came.
+    good_at_ms: f64,
 }
 
 impl Breaker {
@@ -107,6 +132,9 @@ impl Breaker {
                 self.last_failure = Failure { status: None, is_timeout: true };
                 (self.diverted(), Some(self.open("it answers no more", seed, now_ms)))
             }
+            State::Closed if may_probe && now_ms < self.heard_until_ms => {
+                (self.probe(limit_ms, true, now_ms), Some(Turn::Heard))
+            }
             State::Closed => {
                 // How long an upload takes is its client's affair.
                 if may_probe {
@@ -117,16 +145,36 @@ impl Breaker {
             }
             State::Open { until_ms } => {
                 let is_due = now_ms >= until_ms && (may_probe || now_ms >= until_ms + self.pause_ms());
-                (if is_due { self.probe(limit_ms, now_ms) } else { self.diverted() }, None)
+                (if is_due { self.probe(limit_ms, false, now_ms) } else { self.diverted() }, None)
             }
-            State::Probing { lost_at_ms } if now_ms >= lost_at_ms && may_probe => (self.probe(limit_ms, now_ms), None),
+            State::Probing { lost_at_ms, is_heard } if now_ms >= lost_at_ms && may_probe => {
+                (self.probe(limit_ms, is_heard, now_ms), None)
+            }
+            State::Probing { is_heard: true, .. } => (Passage::Diverted(None), None),
             State::Probing { .. } => (self.diverted(), None),
         }
     }
 
     /// Whether new is asked as if there were no breaker.
-    pub fn is_closed(&self) -> bool {
-        self.state == State::Closed
+    pub fn is_closed(&self, now_ms: f64) -> bool {
+        self.state == State::Closed && now_ms >= self.heard_until_ms
+    }
+
+    /// Whether other isolates are to be told that it is open.
+    pub fn is_told(&self, now_ms: f64) -> bool {
+        match self.state {
+            State::Closed => false,
+            State::Open { until_ms } => now_ms < until_ms + TOLD_MS,
+            State::Probing { lost_at_ms, is_heard } => !is_heard && now_ms < lost_at_ms,
+        }
+    }
+
+    /// Takes note that other isolates have it open.
+    pub fn hear(&mut self, now_ms: f64) {
+        let is_known_better = now_ms < self.trusted_until_ms || now_ms - self.good_at_ms < SEEN_MS;
+        if self.state == State::Closed && !is_known_better {
+            self.heard_until_ms = now_ms + HEARD_MS;
+        }
     }
 
     /// Takes note of what came of a request that was sent.
@@ -138,6 +186,12 @@ impl Breaker {
             self.unanswered = 0;
             self.known = (self.known + 1).min(KNOWN_MIN);
             self.slowest_ms = took_ms.max(self.slowest_ms * SLOWEST_DECAY);
+        }
+        if !is_failure {
+            (self.good_at_ms, self.heard_until_ms) = (now_ms, 0.0);
+        }
+        if let State::Probing { is_heard: true, .. } = self.state {
+            return self.note_heard(is_failure, is_probe, seed, now_ms);
         }
         if self.state == State::Closed {
             return self.note_closed(is_failure, is_timeout, seed, now_ms);
@@ -157,21 +211,40 @@ impl Breaker {
         if self.state == State::Closed {
             return None;
         }
-        *self = Self { known: self.known, slowest_ms: self.slowest_ms, pauses: self.pauses, ..Self::default() };
-        Some(Turn::Closed)
+        let was_open = !matches!(self.state, State::Probing { is_heard: true, .. });
+        *self = Self {
+            known: self.known,
+            slowest_ms: self.slowest_ms,
+            pauses: self.pauses,
+            trusted_until_ms: self.trusted_until_ms,
+            good_at_ms: self.good_at_ms,
+            ..Self::default()
+        };
+        was_open.then_some(Turn::Closed)
     }
 
     /// Takes note that a client has left before there was an answer: that says nothing of new, and where it was a
     /// probe's, another is sent.
     pub fn note_left(&mut self, is_probe: bool, now_ms: f64) {
         self.unanswered = self.unanswered.saturating_sub(1);
-        if is_probe && matches!(self.state, State::Probing { .. }) {
-            self.state = State::Open { until_ms: now_ms };
+        match self.state {
+            State::Probing { is_heard: true, .. } if is_probe => self.state = State::Closed,
+            State::Probing { .. } if is_probe => self.state = State::Open { until_ms: now_ms },
+            _ => {}
         }
     }
 
     const fn diverted(&self) -> Passage {
-        Passage::Diverted(self.last_failure)
+        Passage::Diverted(Some(self.last_failure))
+    }
+
+    /// Takes note of an answer while a probe finds out whether others are right.
+    fn note_heard(&mut self, is_failure: bool, is_probe: bool, seed: u64, now_ms: f64) -> Option<Turn> {
+        if !is_failure {
+            self.trusted_until_ms = now_ms + TRUST_MS;
+            return self.close();
+        }
+        is_probe.then(|| self.open("other isolates had left it alone, and a probe failed here too", seed, now_ms))
     }
 
     fn note_closed(&mut self, is_failure: bool, is_timeout: bool, seed: u64, now_ms: f64) -> Option<Turn> {
@@ -226,9 +299,11 @@ impl Breaker {
 
     /// A visitor waits for it, so at first it has no longer than silence lasts; with each that fails, twice as long,
     /// since an upstream that has become slow is not gone.
-    fn probe(&mut self, limit_ms: f64, now_ms: f64) -> Passage {
-        let limit_ms = (self.silence_ms(limit_ms) * 2.0_f64.powi(self.failed_probes)).min(limit_ms);
-        self.state = State::Probing { lost_at_ms: now_ms + limit_ms + LOST_MS };
+    fn probe(&mut self, limit_ms: f64, is_heard: bool, now_ms: f64) -> Passage {
+        let least_ms = if is_heard && self.known < KNOWN_MIN { limit_ms * HEARD_PART } else { 0.0 };
+        let own_ms = self.silence_ms(limit_ms) * 2.0_f64.powi(self.failed_probes);
+        let limit_ms = own_ms.max(least_ms).min(limit_ms);
+        self.state = State::Probing { lost_at_ms: now_ms + limit_ms + LOST_MS, is_heard };
         Passage::Probe(limit_ms as u64)
     }
 }
@@ -399,10 +474,10 @@ mod tests {
     #[test]
     fn what_is_kept_from_it_counts_as_the_last_one_that_failed() {
         let mut tried = Tried::opened();
-        assert_eq!(tried.pass(), Passage::Diverted(SILENT));
+        assert_eq!(tried.pass(), Passage::Diverted(Some(SILENT)));
         tried.pause();
         assert_eq!(tried.probed(BAD), None);
-        assert_eq!(tried.pass(), Passage::Diverted(BROKEN));
+        assert_eq!(tried.pass(), Passage::Diverted(Some(BROKEN)));
     }
 
     #[test]
@@ -489,5 +564,92 @@ mod tests {
             tried.now_ms += 100.0;
         }
         assert!((9_000.0..11_200.0).contains(&(tried.now_ms - begun_ms)), "{}", tried.now_ms - begun_ms);
+    }
+
+    impl Tried {
+        fn hear(&mut self) {
+            self.breaker.hear(self.now_ms);
+        }
+    }
+
+    #[test]
+    fn what_others_say_makes_one_request_a_probe_and_its_failure_opens_it() {
+        let mut tried = Tried::new();
+        tried.hear();
+        assert_eq!(tried.pass(), Passage::Probe(2_500), "nothing shows yet how long answers take here");
+        assert_eq!(tried.pass(), Passage::Diverted(None), "and that has failed nowhere here");
+        assert!(!tried.breaker.is_told(tried.now_ms), "what was heard is not told on");
+        let opened = Turn::Opened("other isolates had left it alone, and a probe failed here too");
+        assert_eq!(tried.probed(LATE), Some(opened));
+        assert_eq!(tried.pass(), Passage::Diverted(Some(SILENT)));
+        assert!(tried.breaker.is_told(tried.now_ms), "what was seen is");
+        let (pause_s, limit_ms) = tried.pause();
+        assert!((4.0..=6.1).contains(&pause_s) && limit_ms == 1_000, "{pause_s} {limit_ms}");
+    }
+
+    #[test]
+    fn what_others_say_costs_a_probe_in_ten_seconds_where_new_answers() {
+        let mut tried = Tried::new();
+        let mut probes = 0;
+        for _ in 0..600 {
+            tried.hear();
+            match tried.pass() {
+                Passage::Probe(_) => {
+                    probes += 1;
+                    assert_eq!(tried.probed(GOOD), None);
+                }
+                Passage::Free => assert_eq!(tried.breaker.note(GOOD, 1, tried.now_ms), None),
+                Passage::Diverted(_) => panic!("no probe is under way"),
+            }
+            tried.now_ms += 3_000.0;
+        }
+        assert!((120..=200).contains(&probes), "{probes} in half an hour, at a request in 3 s");
+        assert!(tried.breaker.is_closed(tried.now_ms + 10_000.0));
+    }
+
+    #[test]
+    fn who_has_good_answers_does_not_listen() {
+        let mut tried = Tried::new();
+        for _ in 0..100 {
+            tried.send(GOOD);
+            tried.now_ms += 500.0;
+            tried.hear();
+        }
+        tried.hear();
+        tried.now_ms += 2_000.0;
+        assert_eq!(tried.pass(), Passage::Free, "nor did it before");
+        tried.hear();
+        assert!(!tried.breaker.is_closed(tried.now_ms), "now its own are old");
+        tried.now_ms += 5_000.0;
+        assert_eq!(tried.pass(), Passage::Free, "and what was heard is over");
+    }
+
+    #[test]
+    fn a_probe_on_others_word_whose_client_leaves_makes_way_for_another() {
+        let mut tried = Tried::new();
+        tried.hear();
+        assert_eq!(tried.pass(), Passage::Probe(2_500));
+        tried.breaker.note_left(true, tried.now_ms);
+        assert_eq!(tried.pass(), Passage::Probe(2_500));
+        tried.now_ms += 3_500.0;
+        assert_eq!(tried.pass(), Passage::Probe(2_500), "and one that is lost too");
+    }
+
+    #[test]
+    fn what_cannot_be_asked_twice_is_sent_as_if_nothing_had_been_heard() {
+        let mut tried = Tried::new();
+        tried.hear();
+        assert_eq!(tried.breaker.pass(LIMIT_MS, false, 1, tried.now_ms).0, Passage::Free);
+    }
+
+    #[test]
+    fn others_are_told_until_its_pause_is_over_and_no_longer() {
+        let mut tried = Tried::opened();
+        assert!(tried.breaker.is_told(tried.now_ms) && tried.breaker.is_told(tried.now_ms + 8_900.0));
+        assert!(!tried.breaker.is_told(tried.now_ms + 11_100.0), "nobody has asked since");
+        tried.pause();
+        assert!(tried.breaker.is_told(tried.now_ms));
+        tried.probed(GOOD);
+        assert!(!tried.breaker.is_told(tried.now_ms));
     }
 }

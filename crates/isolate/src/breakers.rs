@@ -3,12 +3,14 @@
 //!
 //! A path belongs to the most specific endpoint that takes it. What another plan or another upstream says of an
 //! address says nothing of this one: a rollout whose `new` has moved begins anew.
+//!
+//! Isolates tell each other which are open, with their flushes. What that does is the breaker's affair.
 
-use super::breaker::{Breaker, Turn};
+use super::breaker::{Breaker, HEARD_MS, Turn};
 use tidegate_model::Name;
 use tidegate_model::plan::{Place, Plan};
 use tidegate_model::subject::fnv1a64;
-use tidegate_protocol::diversion::{Guarded, News, Passage};
+use tidegate_protocol::diversion::{Guarded, News, OPEN_MAX, OpenBreaker, Passage};
 
 /// So many breakers are kept; with more, all of them begin anew.
 const BREAKERS_MAX: usize = 4_096;
@@ -17,11 +19,13 @@ const BREAKERS_MAX: usize = 4_096;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slot(usize);
 
-/// A breaker has opened or closed: for the log.
+/// A breaker has opened or closed, or others say that new fails: for the log.
 #[derive(Debug, PartialEq, Eq)]
 pub struct BreakerRemark {
-    /// Whether it has opened.
-    pub is_open: bool,
+    /// Whether something is wrong.
+    pub is_warning: bool,
+    /// The log's event.
+    pub event: &'static str,
     /// The rollout.
     pub rollout: String,
     /// What has happened, in a sentence.
@@ -39,6 +43,15 @@ impl Entry {
     fn is_of(&self, plan: &Plan, new: &Place, endpoint: Option<&Name>) -> bool {
         self.endpoint.as_ref() == endpoint && self.rollout == plan.key && self.new == *new
     }
+
+    fn told(&self) -> OpenBreaker {
+        open(&self.rollout, &self.new, self.endpoint.as_ref())
+    }
+}
+
+fn open(rollout: &Name, new: &Place, endpoint: Option<&Name>) -> OpenBreaker {
+    let endpoint = endpoint.map(Name::to_string);
+    OpenBreaker { rollout: rollout.to_string(), new: new.to_string(), endpoint }
 }
 
 /// All breakers.
@@ -49,6 +62,8 @@ pub struct Breakers {
     places: Vec<Vec<usize>>,
     /// Tells this isolate's pauses from another's.
     seed: u64,
+    /// What is open elsewhere as it came last, and when: for breakers that there are not yet.
+    heard: (Vec<OpenBreaker>, f64),
 }
 
 impl Breakers {
@@ -59,7 +74,7 @@ impl Breakers {
 
     /// What becomes of a request, and which breaker needs to learn what comes of it.
     pub fn pass(&mut self, guarded: &Guarded<'_>, now_ms: f64) -> Option<(Slot, Passage, Option<BreakerRemark>)> {
-        let slot = self.slot(guarded)?;
+        let slot = self.slot(guarded, now_ms)?;
         let seed = self.seed;
         let entry = self.entries.get_mut(slot)?;
         let (passage, turn) = entry.breaker.pass(guarded.limit_ms, guarded.is_repeatable, seed, now_ms);
@@ -67,11 +82,36 @@ impl Breakers {
     }
 
     /// Whether new is asked for a path as if there were no breaker.
-    pub fn is_closed(&self, Guarded { plan, path, .. }: &Guarded<'_>) -> bool {
+    pub fn is_closed(&self, Guarded { plan, path, .. }: &Guarded<'_>, now_ms: f64) -> bool {
         let Some(upstreams) = &plan.upstreams else { return true };
         let (_, endpoint) = endpoint_of(plan, path);
         let own = self.entries.iter().find(|entry| entry.is_of(plan, &upstreams.new.place, endpoint));
-        own.is_none_or(|entry| entry.breaker.is_closed())
+        own.map_or_else(
+            || !self.is_heard(now_ms, |own| *own == open(&plan.key, &upstreams.new.place, endpoint)),
+            |entry| entry.breaker.is_closed(now_ms),
+        )
+    }
+
+    /// Whether such a breaker is open elsewhere.
+    fn is_heard(&self, now_ms: f64, is_it: impl FnMut(&OpenBreaker) -> bool) -> bool {
+        let (heard, at_ms) = &self.heard;
+        now_ms - at_ms < HEARD_MS && heard.iter().any(is_it)
+    }
+
+    /// Those that are open by what this isolate has seen, for the others.
+    pub fn told(&self, now_ms: f64) -> Vec<OpenBreaker> {
+        let open = self.entries.iter().filter(|entry| entry.breaker.is_told(now_ms));
+        open.take(OPEN_MAX).map(Entry::told).collect()
+    }
+
+    /// Takes note of those that are open elsewhere.
+    pub fn hear(&mut self, told: Vec<OpenBreaker>, now_ms: f64) {
+        if !told.is_empty() {
+            for entry in self.entries.iter_mut().filter(|entry| told.contains(&entry.told())) {
+                entry.breaker.hear(now_ms);
+            }
+        }
+        self.heard = (told, now_ms);
     }
 
     /// Takes note of what has come of a request.
@@ -89,7 +129,7 @@ impl Breakers {
         turn.map(|turn| remark(entry, turn))
     }
 
-    fn slot(&mut self, guarded: &Guarded<'_>) -> Option<usize> {
+    fn slot(&mut self, guarded: &Guarded<'_>, now_ms: f64) -> Option<usize> {
         let Guarded { number, plan, path, .. } = *guarded;
         let new = &plan.upstreams.as_ref()?.new.place;
         let (at, endpoint) = endpoint_of(plan, path);
@@ -105,7 +145,11 @@ impl Breakers {
                     self.entries.clear();
                 }
                 let (rollout, new, endpoint) = (plan.key.clone(), new.clone(), endpoint.cloned());
-                self.entries.push(Entry { rollout, new, endpoint, breaker: Breaker::default() });
+                let mut entry = Entry { rollout, new, endpoint, breaker: Breaker::default() };
+                if self.is_heard(now_ms, |own| *own == entry.told()) {
+                    entry.breaker.hear(self.heard.1);
+                }
+                self.entries.push(entry);
                 self.entries.len() - 1
             }
         };
@@ -132,9 +176,13 @@ fn endpoint_of<'a>(plan: &'a Plan, path: &str) -> (usize, Option<&'a Name>) {
 fn remark(entry: &Entry, turn: Turn) -> BreakerRemark {
     let of = entry.endpoint.as_ref().map_or_else(String::new, |endpoint| format!(", endpoint {endpoint}"));
     let new = &entry.new;
-    let (is_open, message) = match turn {
-        Turn::Opened(why) => (true, format!("new ({new}{of}) is not asked for now: {why}; legacy answers")),
-        Turn::Closed => (false, format!("new ({new}{of}) is asked again")),
+    let (event, message) = match turn {
+        Turn::Heard => {
+            ("breaker_heard", format!("new ({new}{of}) fails for other isolates; one request tries it here"))
+        }
+        Turn::Opened(why) => ("breaker_open", format!("new ({new}{of}) is not asked for now: {why}; legacy answers")),
+        Turn::Closed => ("breaker_closed", format!("new ({new}{of}) is asked again")),
     };
-    BreakerRemark { is_open, rollout: entry.rollout.to_string(), message }
+    let is_warning = matches!(turn, Turn::Opened(_));
+    BreakerRemark { is_warning, event, rollout: entry.rollout.to_string(), message }
 }

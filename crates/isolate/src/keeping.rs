@@ -1,4 +1,5 @@
-//! Which files an isolate has seen to lately, so that of a busy one a copy is not looked for with every request.
+//! Which files an isolate has seen to lately, so that of a busy one a copy is not looked for with every request, nor
+//! asked with every page of new whether it is there.
 
 use std::collections::HashMap;
 
@@ -25,6 +26,11 @@ impl Keeping {
         }
         self.0.insert(key, now_ms);
         true
+    }
+
+    /// Takes note that it is to be seen to again.
+    pub fn forget(&mut self, key: &str) {
+        self.0.remove(&fnv1a64(key.as_bytes()));
     }
 }
 

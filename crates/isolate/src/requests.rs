@@ -26,12 +26,12 @@ use tidegate_protocol::facts::Facts;
 use tidegate_protocol::identity::Newcomers;
 use tidegate_protocol::jwt;
 use tidegate_protocol::kept::Copy;
-use tidegate_protocol::message::RequestText;
+use tidegate_protocol::message::{AnswerText, RequestText};
 use tidegate_protocol::needed::{Named, Need};
 use tidegate_protocol::page::is_blank;
 use tidegate_protocol::preview::{self, PreviewKey};
 use tidegate_protocol::robots::Robots;
-use tidegate_protocol::shadow::Finished;
+use tidegate_protocol::shadow::{Body, Finished};
 use tidegate_protocol::step::{Aside, Remark, Step, Which};
 use tidegate_protocol::used::{Owner, UsedKey};
 use tidegate_protocol::visit::{Given, Presented, VisitKey};
@@ -233,7 +233,7 @@ impl Isolate {
         self.log_breaker(remark);
         let is_copied = exchange
             .copyable()
-            .is_some_and(|own| self.breakers.is_closed(&own.guarded) && self.shadows.choose(&own, now_ms));
+            .is_some_and(|own| self.breakers.is_closed(&own.guarded, now_ms) && self.shadows.choose(&own, now_ms));
         let mut step = exchange.begin(passage, &mut self.instruments(now_ms));
         if is_copied && exchange.has_body() {
             step = Step::Beside(Aside::Spare, Box::new(step));
@@ -248,13 +248,9 @@ impl Isolate {
     }
 
     fn log_breaker(&mut self, remark: Option<BreakerRemark>) {
-        if let Some(BreakerRemark { is_open, rollout, message }) = remark {
+        if let Some(BreakerRemark { is_warning, event, rollout, message }) = remark {
             let log = &mut self.configuration.log;
-            if is_open {
-                log.warn("breaker_open", &rollout, &message)
-            } else {
-                log.note("breaker_closed", &rollout, &message)
-            }
+            if is_warning { log.warn(event, &rollout, &message) } else { log.note(event, &rollout, &message) }
         }
     }
 
@@ -365,9 +361,17 @@ impl Isolate {
         self.shadows.get(number).map(|copy| (&copy.ask, copy.bytes_max))
     }
 
+    /// What is asked for of what new's page loads, and how: [`ShadowCopy::asking`]; empty for nothing.
+    pub fn assets_beside(&mut self, number: u32, answer: &AnswerText, body: Body<'_>, now_ms: f64) -> String {
+        self.shadows.ask_assets(number, answer, body, now_ms)
+    }
+
     /// Takes in what has come of the copy of a request.
     pub fn copied(&mut self, number: u32, finished: &Finished<'_>, now_ms: f64) {
         let Some(copy) = self.shadows.take(number) else { return };
+        if let Some(plan) = copy.snapshot.catalogue.plan(copy.assigned.number) {
+            self.shadows.note_missing(&plan.key, copy.missing(finished.assets));
+        }
         let sample = copy.finish(finished, &mut self.instruments(now_ms));
         sample.into_iter().for_each(|sample| self.shadows.keep(sample));
     }

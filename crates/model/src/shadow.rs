@@ -39,6 +39,8 @@ pub enum Difference {
     Landmarks,
     /// Where a page leads: to less of what legacy's leads to.
     Links,
+    /// A script or style sheet that new's page loads and new does not have.
+    Assets,
     /// One that this release does not know.
     #[serde(other)]
     Other,
@@ -46,7 +48,7 @@ pub enum Difference {
 
 impl Difference {
     /// Those that there are.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::NoAnswer,
         Self::Status,
         Self::Type,
@@ -56,6 +58,7 @@ impl Difference {
         Self::Title,
         Self::Landmarks,
         Self::Links,
+        Self::Assets,
     ];
 
     /// Its name in plans, in the API and on the screen.
@@ -70,6 +73,7 @@ impl Difference {
             Self::Title => "title",
             Self::Landmarks => "landmarks",
             Self::Links => "links",
+            Self::Assets => "assets",
             Self::Other => "other",
         }
     }
@@ -101,7 +105,7 @@ pub struct ShadowSample {
     pub path: String,
     /// In what the answers differ.
     pub differences: Vec<Difference>,
-    /// The place in JSON at which they do.
+    /// The place in JSON at which they do, or what new lacks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
     /// Legacy's answer.

@@ -153,3 +153,29 @@ fn it_says_when_it_began_how_soon_it_was_seen_and_whom_it_reached() {
     assert_eq!(page.matches("<svg ").count(), 5, "share, failures, requests, times, JavaScript");
     assert!(page.contains("It blames nobody") && !page.contains("<script"));
 }
+
+#[test]
+fn who_went_back_is_plotted_where_anybody_did() {
+    let plan = plan();
+    let (history, rollout) = history(&plan);
+    let mut minutes = minutes();
+    for minute in minutes.iter_mut().filter(|minute| minute.new.requests > 0) {
+        minute.opt_out_rate = Some(0.04);
+    }
+    let document = report(&Input {
+        plan: &plan,
+        record: &rollout.record,
+        history: &history,
+        measured: &minutes,
+        minutes: &minutes,
+        users: Some(1_120.0),
+        sent: &[],
+        gates: &[],
+        console: None,
+        now: at(100, 0),
+    });
+    let page = html::print(&document);
+    assert_eq!(page.matches("<svg ").count(), 6, "one more than where nobody did");
+    assert!(page.contains("Share of users on new who went back to legacy"));
+    assert!(markdown::print(&document).contains("Share of users on new who went back to legacy"));
+}

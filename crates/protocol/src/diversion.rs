@@ -1,6 +1,17 @@
-//! What a circuit breaker and a request's way tell each other: whether new is asked, and what came of it.
+//! What a circuit breaker and a request's way tell each other: whether new is asked, and what came of it. And what
+//! isolates tell each other of their breakers: that one is open, for a few seconds, and never more than that.
 
+use serde::{Deserialize, Deserializer, Serialize};
+
+use tidegate_model::Instant;
 use tidegate_model::plan::Plan;
+
+/// So many open breakers are told at once.
+pub const OPEN_MAX: usize = 64;
+/// What was told is told on for so long, in milliseconds: longer than two flushes are apart.
+const TOLD_MS: i64 = 3_000;
+/// The longest name of an upstream that is told.
+const NAME_CHARS_MAX: usize = 500;
 
 /// What becomes of a request to new.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -11,8 +22,9 @@ pub enum Passage {
     /// It is sent, and tells whether others may be. Where legacy can answer in its place, it is given up after so many
     /// milliseconds.
     Probe(u64),
-    /// It is not sent, and counts as what the last one that failed was; legacy answers.
-    Diverted(Failure),
+    /// It is not sent, and counts as what the last one that failed was; legacy answers. Nothing is counted where new
+    /// has failed for other isolates alone.
+    Diverted(Option<Failure>),
 }
 
 /// How new has failed last.
@@ -62,4 +74,78 @@ pub enum News {
         /// Whether it was a probe.
         is_probe: bool,
     },
+}
+
+/// A breaker that is open in some isolate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenBreaker {
+    /// The rollout's key.
+    pub rollout: String,
+    /// Its upstream that is new: elsewhere the plan may name another already.
+    pub new: String,
+    /// The endpoint; `None` for what no endpoint takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+}
+
+/// The breakers that are open in some isolate, as they were told lately. Nothing of it is stored.
+#[derive(Debug, Default)]
+pub struct OpenBreakers(Vec<(OpenBreaker, Instant)>);
+
+impl OpenBreakers {
+    /// Takes note of what was told.
+    pub fn hear(&mut self, told: &[OpenBreaker], now: Instant) {
+        self.0.retain(|(_, at)| is_late(*at, now));
+        for breaker in told.iter().take(OPEN_MAX) {
+            let is_full = self.0.len() >= OPEN_MAX;
+            match self.0.iter_mut().find(|(own, _)| own == breaker) {
+                Some((_, at)) => *at = now,
+                None if !is_full => self.0.push((breaker.clone(), now)),
+                None => {}
+            }
+        }
+    }
+
+    /// What is to be told on.
+    pub fn told(&self, now: Instant) -> Vec<OpenBreaker> {
+        self.0.iter().filter(|(_, at)| is_late(*at, now)).map(|(own, _)| own.clone()).collect()
+    }
+}
+
+/// A clock that has been set back must not make anything stay.
+fn is_late(at: Instant, now: Instant) -> bool {
+    now.ms_since(at).abs() < TOLD_MS
+}
+
+/// Reads what was told of breakers: it decides nothing, so what cannot be read takes nothing else with it.
+///
+/// # Errors
+/// When it is no list.
+pub fn read_open<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<OpenBreaker>, D::Error> {
+    let read = Vec::<serde_json::Value>::deserialize(deserializer)?;
+    let told = read.into_iter().take(OPEN_MAX).filter_map(|own| serde_json::from_value(own).ok());
+    Ok(told.filter(|own: &OpenBreaker| own.new.chars().count() <= NAME_CHARS_MAX).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(rollout: &str) -> OpenBreaker {
+        OpenBreaker { rollout: rollout.to_owned(), new: "https://n.example".to_owned(), endpoint: None }
+    }
+
+    #[test]
+    fn what_was_told_is_told_on_for_three_seconds_and_so_many_at_once() {
+        let at = |ms: i64| Instant::from_epoch_ms(1_000_000 + ms);
+        let mut told = OpenBreakers::default();
+        told.hear(&[open("a")], at(0));
+        told.hear(&[open("b"), open("a")], at(2_000));
+        assert_eq!(told.told(at(4_900)), [open("a"), open("b")]);
+        told.hear(&[open("b")], at(4_900));
+        assert_eq!(told.told(at(5_000)), [open("b")], "nobody says so any more");
+        let many: Vec<OpenBreaker> = (0..1_000).map(|n| open(&n.to_string())).collect();
+        told.hear(&many, at(9_000));
+        assert_eq!(told.told(at(9_000)).len(), OPEN_MAX);
+    }
 }

@@ -18,6 +18,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 use super::beacon::Report;
+use super::diversion::{OpenBreaker, read_open};
 use super::relays::Layout;
 use tidegate_decide::notify::in_app::InAppMessage;
 use tidegate_model::Name;
@@ -99,6 +100,9 @@ pub struct Flush {
     /// Samples of copies that new has answered otherwise since the flush before; at most [`SHADOW_SAMPLES_MAX`].
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "read_samples")]
     pub shadow: Vec<SampleOf>,
+    /// Its breakers that are open, by what it has seen itself; of a relay, what those below it have told.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "read_open")]
+    pub breakers: Vec<OpenBreaker>,
     /// The digest of the messages that it knows for pages; `None` of a release that shows none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub messages: Option<u64>,
@@ -198,6 +202,9 @@ pub struct Answer {
     /// The messages that pages show, where the isolate knows others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub messages: Option<PageMessages>,
+    /// The breakers that are open elsewhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "read_open")]
+    pub breakers: Vec<OpenBreaker>,
     /// Which relays there are; `None` says nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layout: Option<Layout>,
@@ -347,6 +354,8 @@ mod tests {
             compared: SlicedCounts::default(),
         };
         let batch = Batch { sequence: 4, counted: vec![counted], reports: Vec::new() };
+        let open =
+            OpenBreaker { rollout: "shop".into(), new: "https://n.example".into(), endpoint: Some("api".into()) };
         let flush = Flush {
             v: Version::OWN,
             isolate: "i".into(),
@@ -360,6 +369,7 @@ mod tests {
             messages: Some(7),
             versions: Vec::new(),
             shadow: Vec::new(),
+            breakers: vec![open.clone()],
             relay: Some(Relayed { isolates: 9, behind: vec![("shop".into(), 8, 2)], digest: u64::MAX }),
             batch: Some(batch),
             unreadable: None,
@@ -375,6 +385,7 @@ mod tests {
             acknowledged: Some(4),
             refused: Some(Refused { sequence: 5, why: "it is torn".into() }),
             messages: Some(PageMessages { digest: 7, list: Vec::new() }),
+            breakers: vec![open],
             layout: Some(Layout { leaves: 3, fan: 25, at: 7 }),
             is_whole: true,
             is_elsewhere: true,
@@ -395,6 +406,9 @@ mod tests {
             Some(text.replace("{\"isolate\"", "{\"v\":3,\"isolate\"")),
             "beside its version it tells what the release before reads"
         );
+        let odd =
+            text.replace("\"faults\"", "\"breakers\":[7,{\"rollout\":\"a\",\"new\":\"b\",\"since\":1}],\"faults\"");
+        assert_eq!(Flush::parse(&odd).map(|flush| flush.breakers.len()), Some(1), "what cannot be read goes alone");
         let later = text.replace("\"faults\"", "\"unheard\":{\"of\":1},\"faults\"");
         assert!(Flush::parse(&later).is_some(), "what is new is left alone");
     }

@@ -6,6 +6,7 @@
 //!    each answer is read.
 //! 4. Nothing is copied that may change anything: GET and HEAD alone, and others where the plan names the path.
 
+pub mod assets;
 pub mod compare;
 mod json;
 mod page;
@@ -134,6 +135,10 @@ pub struct ShadowCopy {
     pub has_latency: bool,
     /// Whether the address asked for has a host of new's: for redirects.
     pub redirects: Redirects,
+    /// New's address before a path; `None` where that is not known.
+    pub base: Option<String>,
+    /// The paths that are asked for of what new's page loads.
+    pub asked: Vec<String>,
 }
 
 /// Names one page by one address, whichever side has written it.
@@ -181,6 +186,8 @@ pub struct Finished<'a> {
     pub legacy: Body<'a>,
     /// What was read of new's.
     pub new: Body<'a>,
+    /// What was answered of each asset that was asked for: status and type, a line each.
+    pub assets: &'a str,
 }
 
 impl ShadowCopy {
@@ -245,6 +252,10 @@ impl ShadowCopy {
             && matches!(&self.ask, Step::Ask { timeout_ms, .. } if finished.took_ms > *timeout_ms as f64);
         let is_failure = failures.has_status(answer.status()) || is_late;
         let mut comparison = compare::compare(&legacy, &new, &shadow.compare);
+        if let Some(missing) = self.missing(finished.assets).next().filter(|_| comparison.differences.is_empty()) {
+            comparison.differences.push(Difference::Assets);
+            comparison.place = Some(missing.to_owned());
+        }
         if is_failure && comparison.differences.is_empty() {
             comparison.differences.push(Difference::Status);
         }

@@ -79,6 +79,7 @@ const WORDS = {
   title: 'title',
   landmarks: 'parts of the page',
   links: 'links',
+  assets: 'a script or style sheet is missing',
 };
 
 /** @param {ShadowAnswer} answer */

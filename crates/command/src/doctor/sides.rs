@@ -8,9 +8,12 @@ use super::{Findings, Site, headers, sitemap};
 use tidegate_model::condition::Condition;
 use tidegate_model::plan::Plan;
 use tidegate_model::variant::Variant;
+use tidegate_protocol::kept::is_hashed;
 
 /// So many pages of the sitemap are asked for on each side.
 const PAGES_MAX: usize = 8;
+/// So many files are asked for to see whether they are `immutable`.
+const FILES_MAX: usize = 3;
 /// Words of titles that say nothing of the page.
 const TITLE_WORD_MIN: usize = 3;
 /// Titles that say that something is wrong.
@@ -22,6 +25,9 @@ pub fn check(site: &Site<'_>, visited: Option<&Answer>, seen: &[Seen], web: &mut
         mixed(side, site, findings);
         if counts_on_pages {
             headers::beacon(&side.answer, &side.page, findings);
+        }
+        if site.plan.keep_assets.is_some() {
+            kept(side, web, findings);
         }
     }
     let of = |variant: Variant| seen.iter().find(|side| side.variant == variant);
@@ -41,6 +47,34 @@ fn needs_beacon(plan: &Plan) -> bool {
     let is_theirs = |condition: &Condition| condition.terms.iter().any(|term| term.metric.spec().is_from_browsers);
     plan.guardrails.iter().any(|own| is_theirs(&own.when))
         || plan.stages.iter().flat_map(|stage| &stage.gates).any(|own| is_theirs(&own.when))
+}
+
+/// Whether `keep_assets` has anything to keep of a side: a script or style sheet under a hashed name, or `immutable`.
+fn kept(side: &Seen, web: &mut Web, findings: &mut Findings) {
+    let path_of = |address: &str| address.split(['?', '#']).next().unwrap_or_default().to_owned();
+    let is_code = |address: &&String| [".js", ".mjs", ".css"].iter().any(|own| path_of(address).ends_with(own));
+    let own = side.page.loads.iter().filter(|address| origin_of(address) == origin_of(&side.base));
+    let code: Vec<&String> = own.filter(is_code).collect();
+    if code.is_empty() || code.iter().any(|address| is_hashed(&path_of(address))) {
+        return;
+    }
+    let mut is_lasting = |address: &&&String| {
+        web.get(address, &[]).ok().is_none_or(|answer| answer.caching().iter().any(|own| own == "immutable"))
+    };
+    if code.iter().take(FILES_MAX).find(&mut is_lasting).is_some() {
+        return;
+    }
+    findings.warn(
+        "keep-assets",
+        &side.answer.url,
+        format!(
+            "`keep_assets` keeps nothing of {}: of the scripts and style sheets that its page loads ({}), none has a hash in its name or is `immutable`",
+            side.side(),
+            code.len()
+        ),
+        "pages that are open while it is deployed lose their files, though the plan looks as if they were kept",
+        "let the build put a hash into file names (`app-3f2a1b9c.js`), or send `Cache-Control: immutable` with files that never change; or drop `keep_assets`",
+    );
 }
 
 /// What the page loads without encryption, or from where only this machine reaches it; and links past Tidegate.

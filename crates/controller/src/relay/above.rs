@@ -69,6 +69,7 @@ impl State {
             known: Some(Vec::new()),
             texts: self.texts.keys().take(NEWS_MAX).cloned().collect(),
             versions: self.versions.keys().cloned().collect(),
+            breakers: self.isolates.open_breakers(now),
             kills: self.kills.keys().take(NEWS_MAX).cloned().collect(),
             faults: faults.take(FAULTS_MAX).collect(),
             lists: lists.take(LISTS_MAX).collect(),

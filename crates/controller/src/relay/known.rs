@@ -7,6 +7,7 @@ use serde::Deserialize;
 use tidegate_decide::reconcile::isolate::ECHO_MS;
 use tidegate_model::Instant;
 use tidegate_model::live::LiveText;
+use tidegate_protocol::diversion::OpenBreakers;
 use tidegate_protocol::flush::{Answer, Flush, PageMessages, RolloutUpdate, Version};
 use tidegate_protocol::relays::{Layout, digest};
 
@@ -28,6 +29,8 @@ pub struct Known {
     messages: PageMessages,
     /// Which relays there are.
     pub layout: Layout,
+    /// The breakers that are open in isolates of whichever relay.
+    breakers: OpenBreakers,
     /// When something last came from above.
     received_at: Option<Instant>,
 }
@@ -79,6 +82,7 @@ impl Known {
     pub fn hear(&mut self, answer: Answer, now: Instant) -> Option<Answer> {
         let layout = answer.layout.filter(|layout| layout.at > self.layout.at);
         self.layout = layout.unwrap_or(self.layout);
+        self.breakers.hear(&answer.breakers, now);
         let plans = answer.plans.and_then(|text| Some((revision(&text)?, text)));
         let plans = plans.filter(|(revision, _)| *revision > self.plans());
         let are_plans_new = plans.is_some();
@@ -146,7 +150,8 @@ impl Known {
         };
         let plans = self.plans.as_ref().filter(|(revision, _)| flush.plans < *revision).map(|(_, text)| text.clone());
         let messages = flush.messages.filter(|known| *known != self.messages.digest).map(|_| self.messages.clone());
-        Answer { interval_ms, plans, states, is_whole, messages, layout: Some(self.layout), ..Answer::default() }
+        let (breakers, layout) = (self.breakers.told(now), Some(self.layout));
+        Answer { interval_ms, plans, states, is_whole, messages, breakers, layout, ..Answer::default() }
     }
 }
 

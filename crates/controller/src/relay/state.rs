@@ -15,6 +15,7 @@ use crate::store::relay::{self as store, Kept};
 use crate::store::{Batch as Statements, StorageError};
 use tidegate_model::Instant;
 use tidegate_model::shadow::SampleOf;
+use tidegate_protocol::diversion::OpenBreaker;
 use tidegate_protocol::flush::{Answer, Batch, Flush, Refused, SHADOW_SAMPLES_MAX, VERSIONS_MAX};
 use tidegate_protocol::pace::Pace;
 use tidegate_protocol::relays::Place;
@@ -296,7 +297,10 @@ impl State {
         let Held { number, flush, refused, had_batch, .. } = held;
         let interval_ms = self.pace.interval_ms(self.isolates.reporters(), &flush.isolate);
         let acknowledged = self.isolates.sequence(&flush.isolate).filter(|_| had_batch);
-        let answer = Answer { acknowledged, refused, ..self.known.answer(&flush, interval_ms, turn.now) };
+        let mut answer = Answer { acknowledged, refused, ..self.known.answer(&flush, interval_ms, turn.now) };
+        let own = self.isolates.open_breakers(turn.now).into_iter();
+        let news: Vec<OpenBreaker> = own.filter(|own| !answer.breakers.contains(own)).collect();
+        answer.breakers.extend(news);
         let layout = self.known.layout;
         let receiver = match flush.isolate.parse() {
             Ok(below) => layout.above(below),

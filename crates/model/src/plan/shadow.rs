@@ -128,8 +128,7 @@ impl FromStr for Difference {
     type Err = WordError;
 
     fn from_str(text: &str) -> Result<Self, WordError> {
-        let allowed =
-            "`type`, `redirect`, `size`, `json`, `title`, `landmarks` or `links`; what fails is never passed over";
+        let allowed = "`type`, `redirect`, `size`, `json`, `title`, `landmarks`, `links` or `assets`; what fails is never passed over";
         let known = Self::ALL.into_iter().find(|own| own.as_str() == text);
         let may_be = known.filter(|own| !matches!(own, Self::NoAnswer | Self::Status));
         may_be.ok_or_else(|| WordError::new(text, "a difference that may be passed over", allowed))

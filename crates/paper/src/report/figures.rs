@@ -24,6 +24,8 @@ pub struct Minute {
     pub legacy: SideFigures,
     /// Different users on new.
     pub users: Option<f64>,
+    /// The share of users who chose legacy though the percentage has them on new; `None` where nobody did.
+    pub opt_out_rate: Option<f64>,
 }
 
 /// What happened on a side.
@@ -95,15 +97,20 @@ pub fn by_time(minutes: &[Minute]) -> Vec<Minute> {
                 own.new.add(&minute.new);
                 own.legacy.add(&minute.legacy);
                 own.percentage = minute.percentage.or(own.percentage);
-                own.users = match (own.users, minute.users) {
-                    (Some(own), Some(theirs)) => Some(own.max(theirs)),
-                    (own, theirs) => own.or(theirs),
-                };
+                own.opt_out_rate = larger(own.opt_out_rate, minute.opt_out_rate);
+                own.users = larger(own.users, minute.users);
             }
             None => all.push(minute.clone()),
         }
     }
     all
+}
+
+fn larger(own: Option<f64>, other: Option<f64>) -> Option<f64> {
+    match (own, other) {
+        (Some(own), Some(other)) => Some(own.max(other)),
+        (own, other) => own.or(other),
+    }
 }
 
 impl Writing<'_> {
@@ -167,6 +174,16 @@ impl Writing<'_> {
             blocks.push(Block::Plot(plot("Share of page views with a JavaScript error", Unit::Share, &|side| {
                 (side.pages > 0).then(|| side.failed_pages as f64 / side.pages as f64)
             })));
+        }
+        if minutes.iter().any(|minute| minute.opt_out_rate.is_some()) {
+            let point = |minute: &Minute| {
+                let none = (minute.new.requests > 0).then_some(0.0);
+                (Instant::from_epoch_ms(minute.at_ms + length / 2), minute.opt_out_rate.or(none))
+            };
+            let points = minutes.iter().map(point).collect();
+            let own = Line { name: "new", side: Side::New, is_stepped: false, points };
+            let like = plot("Share of users on new who went back to legacy", Unit::Share, &|_| None);
+            blocks.push(Block::Plot(Plot { lines: vec![own], ..like }));
         }
         blocks
     }

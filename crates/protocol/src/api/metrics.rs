@@ -9,6 +9,7 @@ use super::problem::Problem;
 use super::shapes::{self, Measured, MeasuredSide, Metrics, Quantiles, Subjects, Text};
 use super::view::Present;
 use tidegate_decide::evidence_history::Line;
+use tidegate_decide::judge::adoption::{OPTED_OUT, opted_out};
 use tidegate_decide::rollout::Rollout;
 use tidegate_decide::series::{MINUTE_MS, Span, minute_of};
 use tidegate_decide::sessions::Ended;
@@ -148,6 +149,7 @@ fn view(window: &Window, endpoint: Option<&Name>, under: Option<&InForce>) -> Me
         percentage: under.map(|under| shapes::Percent(under.percentage)),
         version: under.and_then(|under| under.version.clone()),
         sides: window.sides.iter().filter(|(side, _)| side.endpoint.as_ref() == endpoint).map(measured_side).collect(),
+        opt_out_rate: opt_outs(window).and_then(|out| opted_out(&window.subjects, out).0),
         subjects: sample
             .map(|sample| Subjects { legacy: distinct(sample, Variant::Legacy), new: distinct(sample, Variant::New) }),
     }
@@ -186,6 +188,17 @@ pub fn subjects_of_day(present: &Present<'_>, key: &Name) -> Option<Sample> {
     let mut all = Sample::default();
     metrics.series.over(last_day(present)).for_each(|window| all.merge(&window.subjects));
     Some(all).filter(|all| !all.is_empty())
+}
+
+/// The share of the last day's users who chose legacy though the percentage has them on new; `None` for nobody.
+pub fn opt_out_rate_of_day(present: &Present<'_>, key: &Name) -> Option<f64> {
+    let (metrics, mut all) = (present.deployment.metrics.get(key)?, Sample::default());
+    metrics.series.over(last_day(present)).filter_map(opt_outs).for_each(|out| all.merge(out));
+    opted_out(&subjects_of_day(present, key)?, &all).0
+}
+
+fn opt_outs(window: &Window) -> Option<&Sample> {
+    window.events.iter().find(|(name, _)| name.as_str() == OPTED_OUT).map(|(_, sample)| sample)
 }
 
 /// The sessions of the last day.

@@ -8,7 +8,7 @@ mod counted;
 
 use std::fmt::Write as _;
 
-use super::metrics::{distinct, sessions_of_day, subjects_of_day};
+use super::metrics::{distinct, opt_out_rate_of_day, sessions_of_day, subjects_of_day};
 use super::moves::effective;
 use super::view::{Present, is_about};
 use tidegate_decide::judge::{Figure, Judgement, Verdict};
@@ -175,6 +175,13 @@ fn state(text: &mut Text, exposed: &Exposed<'_>) {
                     distinct(&sample, variant),
                 );
             }
+        }
+    }
+    let help = "The share of the last day's users who chose legacy, among them and those on new.";
+    text.family("tidegate_opt_out_rate", "gauge", help);
+    for rollout in rollouts().filter(|own| own.plan.choice.is_some_and(|choice| choice.allows(Variant::Legacy))) {
+        if let Some(rate) = opt_out_rate_of_day(&exposed.present, &rollout.plan.key) {
+            text.sample("tidegate_opt_out_rate", &[("rollout", &of(rollout))], rate);
         }
     }
     text.family("tidegate_sessions", "gauge", "Sessions of the last day.");

@@ -1,7 +1,7 @@
 //! Requests that a breaker keeps from new: legacy answers at once, whatever their method, since new was not asked.
 //!
 //! 1. Each counts as a request to new that failed as the last one did, so that who judges sees the outage, and as
-//!    rescued where legacy has answered it.
+//!    rescued where legacy has answered it. What is kept from it on other isolates' word counts nowhere.
 //! 2. It is never worse for the visitor than without a breaker: where legacy fails or lacks the asset, new is asked
 //!    after all, and the breaker learns that legacy is no help.
 
@@ -33,8 +33,10 @@ impl Exchange {
     pub fn begin(&mut self, passage: Option<Passage>, instruments: &mut Instruments<'_>) -> Step {
         self.is_guarded = passage.is_some();
         self.passage = passage.unwrap_or_default();
-        let Passage::Diverted(Failure { status, is_timeout }) = self.passage else { return self.first() };
-        self.count(&Seen { status, is_failure: true, is_timeout, latency_ms: None }, instruments);
+        let Passage::Diverted(failure) = self.passage else { return self.first() };
+        if let Some(Failure { status, is_timeout }) = failure {
+            self.count(&Seen { status, is_failure: true, is_timeout, latency_ms: None }, instruments);
+        }
         self.stage = Stage::Diverted;
         let limit = self.terms().map(|terms| terms.limit(Variant::Legacy, false)).filter(|limit| limit.is_enforced);
         self.ask_side(Variant::Legacy, limit.map_or(0, |limit| limit.ms))
@@ -75,7 +77,8 @@ impl Exchange {
             self.news = Some(News::LegacyFailed);
         }
         if let Some(answer) = outcome.as_ref().ok().filter(|answer| self.can_replace(answer)) {
-            if answer.status() < 400 && self.is_measured() {
+            let is_counted = matches!(self.passage, Passage::Diverted(Some(_)));
+            if is_counted && answer.status() < 400 && self.is_measured() {
                 self.measured().count_rescue(self.started_ms, instruments);
             }
             return (self.answer(answer, Which::Last, Variant::Legacy, "rescued", None), None);

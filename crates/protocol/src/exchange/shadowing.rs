@@ -100,6 +100,7 @@ impl Exchange {
         let Step::Ask { service, url, mut edits, timeout_ms } = self.ask_side(Variant::New, limit_ms) else {
             return None;
         };
+        let base = url.strip_suffix(self.address().path_and_query).map(str::to_owned);
         edits.set(MARK, "1");
         for name in CREDENTIALS.iter().filter(|_| !shadow.credentials) {
             edits.remove(name);
@@ -120,6 +121,8 @@ impl Exchange {
             bytes_max: if is_read { shadow.max_kb * 1_024 } else { 0 },
             has_latency: latency_ms.is_some(),
             redirects,
+            base,
+            asked: Vec::new(),
         })
     }
 

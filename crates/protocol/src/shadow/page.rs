@@ -12,6 +12,8 @@ use super::compare::Comparison;
 use tidegate_model::shadow::Difference;
 use tidegate_model::subject::fnv1a64;
 
+/// So many of what a page loads are looked at.
+const LOADS_MAX: usize = 50;
 /// So many of a page's links are compared.
 const LINKS_MAX: usize = 500;
 /// So many of legacy's links, of ten, must be on new's page too.
@@ -58,6 +60,36 @@ pub fn differing(legacy: &[u8], new: &[u8], is_whole: bool) -> Comparison {
     let hash = |title: &String| format!("{:08x}", fnv1a64(title.as_bytes()) >> 32);
     let titles = (legacy.title.as_ref().map(hash), new.title.as_ref().map(hash));
     Comparison { differences, place: None, titles }
+}
+
+/// What a page loads that it does not work without, as it is written there: scripts and style sheets.
+pub fn loads(bytes: &[u8]) -> Vec<String> {
+    let mut emitter = DefaultEmitter::default();
+    emitter.naively_switch_states(true);
+    let mut loads = Vec::new();
+    for Ok(token) in Tokenizer::new_with_emitter(bytes, emitter) {
+        let Token::StartTag(tag) = token else { continue };
+        let value = |key: &[u8]| {
+            let found = tag.attributes.iter().find(|(own, _)| own.0.as_slice() == key)?.1;
+            std::str::from_utf8(found.value.0.as_slice()).ok()
+        };
+        let own = match tag.name.0.as_slice() {
+            b"script" => value(b"src"),
+            b"link" => {
+                let is_wanted =
+                    |rel: &str| rel.eq_ignore_ascii_case("stylesheet") || rel.eq_ignore_ascii_case("modulepreload");
+                value(b"rel").filter(|rel| rel.split_ascii_whitespace().any(is_wanted)).and(value(b"href"))
+            }
+            // Addresses mean something else from here on.
+            b"base" => return loads,
+            _ => None,
+        };
+        loads.extend(own.map(str::to_owned));
+        if loads.len() >= LOADS_MAX {
+            break;
+        }
+    }
+    loads
 }
 
 impl Page {
@@ -145,6 +177,15 @@ mod tests {
         differ(links, &format!("{links}<a href=/d>"), &[]);
         differ("<a href=/a><a href=https://x.example/><a href=#y>", "", &[]);
         differ("<script>'<h1>'</script><svg><title>x</title></svg>", "<title>x</title>", &[]);
+    }
+
+    #[test]
+    fn a_page_loads_scripts_and_style_sheets() {
+        let page = "<link rel='preload stylesheet' href=/a.css><link rel=icon href=/i.png><script src='/b.js?x=1&amp;y'></script>
+                    <script>'<script src=/no.js>'</script><img src=/c.png><link rel=ModulePreload href=//cdn.example/d.js>";
+        assert_eq!(loads(page.as_bytes()), ["/a.css", "/b.js?x=1&y", "//cdn.example/d.js"]);
+        assert_eq!(loads(b"<script src=/a.js></script><base href=/b/><script src=/c.js>"), ["/a.js"]);
+        assert_eq!(loads("<script src=/a.js></script>".repeat(900).as_bytes()).len(), LOADS_MAX);
     }
 
     #[test]

@@ -52,6 +52,10 @@ shape! {
         pub version: Option<String>,
         /// The sides: of the whole rollout, or of the endpoint that was asked for.
         pub sides: Vec<MeasuredSide>,
+        /// The share of users who chose legacy though the percentage has them on new, among them and those on new;
+        /// absent where nobody did.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub opt_out_rate: Option<f64>,
         /// Distinct users of the whole rollout; to 1,024 exactly, then to about 3 %.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub subjects: Option<Subjects>,
@@ -199,7 +203,7 @@ shape! {
         /// In what the answers differ: `no_answer`, `status`, `type`, `redirect`, `size`, `json`, `title`, `landmarks`,
         /// `links`.
         pub differences: Vec<String>,
-        /// The place in JSON at which they do.
+        /// The place in JSON at which they do, or what new lacks.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub place: Option<String>,
         /// Legacy's answer.
