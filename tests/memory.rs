@@ -234,6 +234,7 @@ fn report(rollout: Name, n: u32) -> Report {
         is_view: true,
         js_errors: 1,
         scripts: Vec::new(),
+        by: Vec::new(),
         is_mixed: false,
         measures: vec![(Measure::Vital(Vital::Lcp), 190)],
         values: Vec::new(),

@@ -716,6 +716,7 @@ fn reports_wait_up_to_a_number() {
         is_view: true,
         js_errors: 0,
         scripts: Vec::new(),
+        by: Vec::new(),
         is_mixed: false,
         measures: vec![(Measure::Timing(long.clone()), 5); 32],
         values: Vec::new(),
