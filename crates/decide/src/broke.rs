@@ -49,7 +49,7 @@ pub fn of(plan: &Plan, record: &Record, series: &Series, now: Instant) -> Option
     let failures = failures(plan, &sides);
     let scripts = scripts(&sides, series, record.begun_revision);
     let by = |variant: Variant| sides.get(variant, None).map_or(&[][..], |counts| &counts.by);
-    let stands_out = stands_out::of(by(Variant::New), by(Variant::Legacy));
+    let stands_out = stands_out::of(&plan.dimensions, by(Variant::New), by(Variant::Legacy));
     let broke = Broke {
         minutes: u32::try_from((minute.saturating_sub(first) + 1).min(MINUTES)).unwrap_or(u32::MAX),
         failing: people(&failing).filter(|_| !failures.is_empty()),

@@ -12,6 +12,7 @@
 //!    most of it, half at least. What explains less is not where to look first.
 
 use tidegate_model::broke::{Share, StandsOut, Trouble};
+use tidegate_model::dimension::Dimension;
 use tidegate_model::measured::by_value::{ByValue, OTHER, Troubles, ValueCounts};
 
 /// For an interval of which one in 30,000 lies above, on one side: a hundredth, divided among some 300 values.
@@ -80,9 +81,12 @@ impl Part {
     }
 }
 
-/// The values that stand out: one at the most of failures, 4xx and JavaScript errors each.
-pub fn of(new: &[ByValue], legacy: &[ByValue]) -> Vec<StandsOut> {
-    Trouble::ALL.into_iter().filter_map(|trouble| most(new, legacy, trouble)).collect()
+/// The values that stand out: one at the most of failures, 4xx and JavaScript errors each. Of values that are the same
+/// requests the one is named whose dimension the plan names first.
+pub fn of(dimensions: &[Dimension], new: &[ByValue], legacy: &[ByValue]) -> Vec<StandsOut> {
+    let known = dimensions.iter().filter_map(|dimension| new.iter().find(|own| own.dimension() == dimension));
+    let new: Vec<&ByValue> = known.collect();
+    Trouble::ALL.into_iter().filter_map(|trouble| most(&new, legacy, trouble)).collect()
 }
 
 /// A value, by how much of the excess it explains.
@@ -91,7 +95,7 @@ struct Candidate {
     own: StandsOut,
 }
 
-fn most(new: &[ByValue], legacy: &[ByValue], trouble: Trouble) -> Option<StandsOut> {
+fn most(new: &[&ByValue], legacy: &[ByValue], trouble: Trouble) -> Option<StandsOut> {
     let mut all: Vec<Candidate> = Vec::new();
     for by in new {
         let of_legacy = legacy.iter().find(|own| own.dimension() == by.dimension());
@@ -132,8 +136,8 @@ fn most(new: &[ByValue], legacy: &[ByValue], trouble: Trouble) -> Option<StandsO
         }
     }
     let rate = |own: &Candidate| own.own.new.rate();
-    let nearly = all.iter().filter(|own| own.explains >= EXPLAINED).max_by(|a, b| rate(a).total_cmp(&rate(b)));
-    let most = || all.iter().max_by(|a, b| a.explains.total_cmp(&b.explains));
+    let nearly = all.iter().rev().filter(|own| own.explains >= EXPLAINED).max_by(|a, b| rate(a).total_cmp(&rate(b)));
+    let most = || all.iter().rev().max_by(|a, b| a.explains.total_cmp(&b.explains));
     nearly.or_else(most).map(|own| own.own.clone())
 }
 
@@ -149,7 +153,8 @@ fn sum(parts: impl Iterator<Item = Part>) -> Part {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tidegate_model::dimension::Dimension;
+
+    const ALL: [Dimension; 3] = [Dimension::Country, Dimension::Device, Dimension::Browser];
 
     /// Requests of a value, of which so many fail, each of another subject.
     fn counts(requests: u64, errors: u64) -> ValueCounts {
@@ -169,7 +174,8 @@ mod tests {
 
     #[track_caller]
     fn names(new: &[ByValue], legacy: &[ByValue], expected: &[&str]) {
-        let found: Vec<String> = of(new, legacy).iter().map(|own| format!("{}={}", own.dimension, own.value)).collect();
+        let found: Vec<String> =
+            of(&ALL, new, legacy).iter().map(|own| format!("{}={}", own.dimension, own.value)).collect();
         assert_eq!(found, expected);
     }
 
@@ -178,7 +184,7 @@ mod tests {
         let new =
             browsers(&[("Safari", counts(1_000, 120)), ("Chrome", counts(8_000, 8)), ("Firefox", counts(1_000, 1))]);
         let legacy = browsers(&[("Safari", counts(19_000, 19)), ("Chrome", counts(152_000, 150))]);
-        let found = of(&new, &legacy);
+        let found = of(&ALL, &new, &legacy);
         let expected = StandsOut {
             trouble: Trouble::Failures,
             dimension: Dimension::Browser,
@@ -229,7 +235,7 @@ mod tests {
         let pages =
             |pages: u64, failed: u64| ValueCounts { pages, failed_pages: counts(0, failed).errors, ..counts(0, 0) };
         let new = browsers(&[("Safari", pages(1_000, 120)), ("Chrome", pages(8_000, 8))]);
-        assert_eq!(of(&new, &[]).iter().map(|own| own.trouble).collect::<Vec<_>>(), [Trouble::JsErrors]);
+        assert_eq!(of(&ALL, &new, &[]).iter().map(|own| own.trouble).collect::<Vec<_>>(), [Trouble::JsErrors]);
     }
 
     #[test]
@@ -251,7 +257,7 @@ mod tests {
                 vec![by(Dimension::Country, &values)]
             };
             let (new, legacy) = (side(5), side(95));
-            named += usize::from(!of(&new, &legacy).is_empty());
+            named += usize::from(!of(&ALL, &new, &legacy).is_empty());
         }
         assert!(named <= 20, "{named} of 2,000");
     }
