@@ -1263,7 +1263,9 @@ export type SignalState = {
   description?: string;
   /** The last report: a gauge's value, or a number of events. */
   value?: number;
-  /** When that was. */
+  /** Of events: how many there were in this attempt. */
+  counted?: number;
+  /** When the last report came. */
   at?: Time;
   /** It is too old to count, or its source has no data now. */
   is_stale?: boolean;
@@ -1773,6 +1775,8 @@ export type OutboxMessage = {
   tries: number;
   /** When it is tried next, of one that waits. */
   next_try?: Time;
+  /** Until when it is held back, of one that waits and was not tried: to be one message with what comes until then, or since one before it fails. */
+  held_until?: Time;
   /** Why the last try failed. */
   error?: string;
   /** How many messages it is made of. */
@@ -2018,6 +2022,8 @@ export type Broke = {
   failures?: Failure[];
   /** JavaScript errors, likewise. */
   scripts?: ScriptError[];
+  /** Values of the plan's dimensions that stand out. */
+  stands_out?: StandsOut[];
   /** Users of new with a failed request. */
   failing?: People;
   /** Users of new with a JavaScript error. */
@@ -2112,4 +2118,20 @@ export type ShadowAnswer = {
   type?: string;
   /** A hash of the page's title. */
   title?: string;
+};
+
+/** A value of one of the plan's dimensions that has much more of a trouble on new than all others have. */
+export type StandsOut = {
+  /** What goes wrong. */
+  trouble: 'failures' | '4xx' | 'js_errors';
+  /** The dimension. */
+  dimension: string;
+  /** The value. */
+  value: string;
+  /** Of its requests, or page views, on new. */
+  new: Share;
+  /** Of those of all other values on new. */
+  others: Share;
+  /** Of its own on legacy. */
+  legacy: Share;
 };
