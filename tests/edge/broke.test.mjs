@@ -127,6 +127,10 @@ test('a rollback says which failures, which error of pages and how many users, i
 test('what fails for one browser alone is told with its name, and nothing that only one user sends', async () => {
   const [onNew, onLegacy] = [idsOn('new', 30, TOLD), idsOn('legacy', 30, TOLD)];
   const asked = (id, agent, more = {}) => ask('/told/cart', id, { 'user-agent': agent, 'x-tier': 'gold', ...more });
+  await until(
+    async () => (await asked(onNew[0], CHROME)).get('tidegate-variant') === 'new',
+    () => 'the start',
+  );
   for (let round = 0; round < 4; round += 1)
     for (const id of [...onNew, ...onLegacy])
       for (const agent of [SAFARI, CHROME]) await asked(id, agent, agent === SAFARI ? {} : { 'x-tier': `only ${id}` });
