@@ -7,27 +7,42 @@ use super::operator::ExplainArguments;
 use super::paint::{BOLD, paint, print, print_raw};
 use super::words::listed;
 use super::wrap::{self, hung};
-use super::{Failure, ladder, status};
+use super::{Failure, history, ladder, status};
 use tidegate_decide::explain::{ended, sentence};
 use tidegate_decide::judge::Verdict;
 use tidegate_model::Instant;
-use tidegate_protocol::api::shapes::{Assignment, Rollout};
+use tidegate_protocol::api::shapes::{Assignment, Explanation, History, Rollout};
+
+/// So far back a change that was decided by figures is looked for.
+const ENTRIES: u64 = 20;
 
 pub fn run(arguments: &ExplainArguments, json: bool) -> Result<(), Failure> {
     let client = Client::new(&arguments.connection)?;
     let Some(id) = &arguments.id else {
         let answer = client.get(&status::path(Some(&arguments.key)), &[])?;
-        let text = rollout(&answer.read()?, now(), wrap::of_stdout());
-        return if json { print_raw(&answer.text) } else { print(&text) };
+        if json {
+            return print_raw(&answer.text);
+        }
+        let own: Rollout = answer.read()?;
+        let last = decided(&own, || history::fetch(&client, arguments.key.as_str(), ENTRIES).unwrap_or_default());
+        return print(&rollout(&own, last.as_ref(), now(), wrap::of_stdout()));
     };
     let answer = client.get("assign", &[("rollout", arguments.key.as_str()), ("id", id)])?;
     if json { print_raw(&answer.text) } else { print(&said(&answer.read()?)) }
 }
 
+/// The last change that figures have decided, of a rollout that stands still since.
+fn decided(own: &Rollout, history: impl FnOnce() -> History) -> Option<Explanation> {
+    let stands = own.state.killed || matches!(own.state.phase.as_str(), "rolled_back" | "paused");
+    let known = if stands { history().explanations } else { Vec::new() };
+    known.into_iter().find(|own| !own.figures.is_empty())
+}
+
 /// How a rollout is, in paragraphs of sentences on lines of this width.
-fn rollout(own: &Rollout, now: Instant, width: usize) -> String {
+fn rollout(own: &Rollout, last: Option<&Explanation>, now: Instant, width: usize) -> String {
     let paragraphs = [
         (String::new(), vec![ended(&format!("{} is {}", paint(BOLD, &own.key), ladder::summary(own)))]),
+        ("Why it stands still".to_owned(), last.map(why).unwrap_or_default()),
         ("What is wrong".to_owned(), wrong(own)),
         ("How sure that is".to_owned(), certainty(own)),
         ("What happens next".to_owned(), coming(own, now)),
@@ -65,12 +80,23 @@ fn wrong(own: &Rollout) -> Vec<String> {
     all
 }
 
-/// What each guardrail has measured: the figures say how much of it there is.
+/// What was done, because of what, and the figures.
+fn why(last: &Explanation) -> Vec<String> {
+    let done = if last.reason.is_empty() { last.done.clone() } else { format!("{}: {}", last.done, last.reason) };
+    let done = sentence(&format!("revision {} {done}", last.revision));
+    std::iter::once(done).chain(last.figures.iter().map(|text| sentence(text))).collect()
+}
+
+/// What each guardrail has measured: the figures say how much of it there is. Where nobody is on new there is nothing
+/// to measure.
 fn certainty(own: &Rollout) -> Vec<String> {
+    if own.state.killed || matches!(own.state.phase.as_str(), "draft" | "rolled_back") {
+        return Vec::new();
+    }
     let judged = |verdict: Verdict| match verdict {
         Verdict::Fail => "has come true",
         Verdict::Pass => "has not come true",
-        Verdict::Inconclusive => "cannot tell yet",
+        Verdict::Inconclusive => "is undecided",
     };
     let guardrails = own.guardrails.iter().map(|own| format!("`{}` {}: {}", own.when, judged(own.verdict), own.text));
     guardrails.map(|text| ended(&text)).collect()
@@ -131,7 +157,15 @@ mod tests {
     fn explains(text: &str, expected: &str) {
         let own: Rollout = serde_json::from_str(text).unwrap();
         let now = "2026-11-30T09:00:00Z".parse().unwrap();
-        assert_eq!(anstream::adapter::strip_str(&rollout(&own, now, 2_000)).to_string(), expected);
+        let last = Explanation {
+            revision: 9,
+            done: "rolled it back to 0 %".into(),
+            reason: "the guardrail `error_rate > legacy` came true".into(),
+            figures: vec!["error_rate is 7.1 % on new, 0.1 % on legacy".into()],
+            ..Explanation::default()
+        };
+        let last = decided(&own, || History { explanations: vec![last], ..History::default() });
+        assert_eq!(anstream::adapter::strip_str(&rollout(&own, last.as_ref(), now, 2_000)).to_string(), expected);
     }
 
     #[test]
@@ -143,12 +177,13 @@ mod tests {
                 "problems":[{"on":"srm","what":"users are not split as the percentage says (sample ratio mismatch)","then":"hold","is_found":true,"text":"12 % of users are on new instead of 10 %"}],
                 "after_rollback":["Tell support"],"commands":["resume","note"]}"#,
             "shop is rolled back.\n\n\
+             Why it stands still\n  \
+             Revision 9 rolled it back to 0 %: the guardrail `error_rate > legacy` came true.\n  \
+             error_rate is 7.1 % on new, 0.1 % on legacy.\n\n\
              What is wrong\n  \
              Guardrail `error_rate > legacy` has come true.\n  \
              Browser Safari stands out: 12 % (120 of 1,000) of its requests failed on new, of all others 0.1 % (9 of 9,000).\n  \
              Users are not split as the percentage says (sample ratio mismatch). 12 % of users are on new instead of 10 %. No stage is left while it lasts.\n\n\
-             How sure that is\n  \
-             `error_rate > legacy` has come true: error_rate is 7.1 % on new, 0.1 % on legacy.\n\n\
              What happens next\n  \
              Everybody stays on legacy. To go on: `tidegate resume shop` (attempt 1).\n\n\
              What you can do\n  \
@@ -169,7 +204,7 @@ mod tests {
              What is wrong\n  \
              Nothing that anybody knows of: no guardrail has come true, and no problem is found.\n\n\
              How sure that is\n  \
-             `error_rate > legacy` cannot tell yet: no data yet.\n\n\
+             `error_rate > legacy` is undecided: no data yet.\n\n\
              What happens next\n  \
              Nothing by itself.\n\n\
              What you can do\n  \
