@@ -2024,6 +2024,8 @@ export type Broke = {
   failures?: Failure[];
   /** JavaScript errors, likewise. */
   scripts?: ScriptError[];
+  /** Values of the plan's dimensions that stand out. */
+  stands_out?: StandsOut[];
   /** Users of new with a failed request. */
   failing?: People;
   /** Users of new with a JavaScript error. */
@@ -2118,4 +2120,20 @@ export type ShadowAnswer = {
   type?: string;
   /** A hash of the page's title. */
   title?: string;
+};
+
+/** A value of one of the plan's dimensions that has much more of a trouble on new than all others have. */
+export type StandsOut = {
+  /** What goes wrong. */
+  trouble: 'failures' | '4xx' | 'js_errors';
+  /** The dimension. */
+  dimension: string;
+  /** The value. */
+  value: string;
+  /** Of its requests, or page views, on new. */
+  new: Share;
+  /** Of those of all other values on new. */
+  others: Share;
+  /** Of its own on legacy. */
+  legacy: Share;
 };

@@ -144,18 +144,20 @@ async fn choose(request: &AdminRequest<'_>) -> Answer {
 /// Takes what a page reports.
 async fn take_report(request: &AdminRequest<'_>) -> Result<Answer, Problem> {
     let (from, origin, fetch_site) = (request.from(), request.header("origin"), request.header("sec-fetch-site"));
+    let user_agent = request.header("user-agent");
     let reporting = Reporting {
         method: &request.method,
         from: &from,
         origin: origin.as_deref(),
         fetch_site: fetch_site.as_deref(),
         host: request.address.authority,
+        user_agent: user_agent.as_deref(),
     };
     isolate::act(|isolate| isolate.admit_report(&reporting, clock::now_ms()))?;
     let text = request.body(body::BODY_BYTES_MAX).await?;
-    let asking = isolate::act(|isolate| isolate.take_report(&reporting, &text, clock::now_ms()))?;
-    let Some(asking) = asking else { return Ok(Answer::empty()) };
     let asked = Asked { request: request.raw, env: request.env };
+    let asking = isolate::act(|isolate| isolate.take_report(&reporting, &text, &asked, clock::now_ms()))?;
+    let Some(asking) = asking else { return Ok(Answer::empty()) };
     Ok(isolate::with(|isolate| isolate.answer_page(&asking, &request.to_text(), &asked, clock::now_ms())))
 }
 

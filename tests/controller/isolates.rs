@@ -185,7 +185,8 @@ impl System {
             let visitor = Somebody(SubjectHash::of(&subject.to_le_bytes()));
             let assignment = assign(&ready.snapshot.standings[number], &visitor);
             let assigned = Assigned { number, assignment, subject: Some(visitor.0) };
-            let visit = Visit { plan, assigned, path: "/", at_ms: now_ms, client: None, has_opted_out: false };
+            let visit =
+                Visit { plan, assigned, path: "/", at_ms: now_ms, client: None, has_opted_out: false, told: None };
             let outcome = Outcome { status: Some(200), ..Outcome::default() };
             self.places[place].isolate.instruments(now_ms).meter.count(&visit, outcome);
             (assignment.variant, assignment.revision)

@@ -2,7 +2,8 @@
 //! observe; and what broke, as the history, the messages and the API tell of it.
 
 use serde_json::{Value, json};
-use tidegate::model::measured::{Seen, SlicedCounts, Window};
+use tidegate::model::measured::by_value::Troubles;
+use tidegate::model::measured::{Seen, SlicedCounts, ValueCounts, Window};
 use tidegate::model::subject::fnv1a64;
 use tidegate::model::variant::Variant;
 use tidegate::protocol::flush::{Batch, Counted, Flush};
@@ -293,6 +294,45 @@ fn a_rollback_says_what_broke_in_the_history_the_messages_the_report_and_the_vie
     // It outlasts the controller.
     world.crash();
     assert_eq!(rollout(&mut world, "shop")["what_broke"][0].as_str(), Some(figures[1]));
+}
+
+/// Every eighth request to new from Safari fails, of as many subjects.
+fn breaks_in_safari(window: &mut Window) {
+    let browser = "browser".parse().unwrap();
+    for (side, value, requests, failed) in [
+        (Variant::Legacy, "Safari", 800, 1),
+        (Variant::Legacy, "Chrome", 8_000, 8),
+        (Variant::New, "Safari", 800, 100),
+        (Variant::New, "Chrome", 8_000, 8),
+    ] {
+        let tally = window.tally_mut(side, None).unwrap();
+        (tally.requests, tally.errors) = (tally.requests + requests, tally.errors + failed);
+        tally.server_errors += failed;
+        let errors = Troubles { count: failed, first: failed, users: u32::MAX };
+        tally.by_mut(&browser).unwrap().add(value, &ValueCounts { requests, errors, ..ValueCounts::default() });
+    }
+}
+
+const SAFARI: &str = "browser Safari stands out: 12.5 % (100 of 800) of its requests failed on new, of all others 0.1 % (8 of 8,000); of its own on legacy 0.125 % (1 of 800)";
+
+#[test]
+fn a_rollback_and_an_alert_name_the_browser_that_stands_out() {
+    for then in ["rollback", "alert"] {
+        let guardrail = json!([{"when": "errors > 50 over 5m", "then": then, "notify": ["chat"]}]);
+        let mut world = started(json!({"guardrail": guardrail, "dimensions": ["browser"]}));
+        minute(&mut world, breaks_in_safari);
+        world.pass(MINUTE_MS);
+        let view = rollout(&mut world, "shop");
+        assert_eq!(view["what_broke"][1], SAFARI, "{then}");
+        assert_eq!(view["broke"]["stands_out"][0]["value"], "Safari");
+        let told = world.receivers.of_channel("chat").any(|got| {
+            got.notification.kind.as_str() == then && got.notification.figures.iter().any(|own| own.starts_with(SAFARI))
+        });
+        assert!(told, "{then}");
+        // It outlasts the controller.
+        world.crash();
+        assert_eq!(rollout(&mut world, "shop")["what_broke"][1], SAFARI, "{then}");
+    }
 }
 
 #[test]

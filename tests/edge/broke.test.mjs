@@ -10,12 +10,22 @@ import { startUpstream } from './upstream.mjs';
 
 const PAGE = { headers: [['Content-Type', 'text/html']], body: '<p>a page</p>' };
 const KEY = 'shop';
+/** A second rollout, on whose new side pages and requests of Safari alone fail. */
+const TOLD = 'told';
+const SAFARI =
+  'Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Safari/605.1.15';
+const CHROME =
+  'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36';
 
 let legacy, next, gate, ana;
 before(async () => {
   [legacy, next] = await Promise.all(['legacy', 'new'].map(startUpstream));
   legacy.otherwise(() => PAGE);
-  next.otherwise(({ path }) => (path.startsWith('/api/') ? { status: 502, body: 'broken' } : PAGE));
+  next.otherwise(({ path, get }) => {
+    const isSafari = get('user-agent') === SAFARI;
+    const fails = path.startsWith('/api/') || (path.startsWith('/told/cart') && isSafari);
+    return fails ? { status: 502, body: 'broken' } : PAGE;
+  });
   gate = await openGate({ bindings: { BEACON_ONE_NETWORK: '' } });
   ana = operator(gate);
   await ana.apply(
@@ -28,9 +38,19 @@ before(async () => {
         guardrail: [{ when: 'errors >= 60 over 5m min 1', then: 'rollback' }],
         problem: [{ on: 'srm', then: 'show' }],
       }),
+      plan(legacy, next, {
+        key: TOLD,
+        routes: ['/told/*'],
+        defaults: 'none',
+        dimensions: ['browser', 'country', 'header:x-tier'],
+        path: [{ match: '/told/*', breaker: false }],
+        stage: [{ name: 'half', percentage: 50, hold: '1h' }],
+        problem: [{ on: 'srm', then: 'show' }],
+      }),
     ]),
   );
   await ana.orders(KEY, 'start');
+  await ana.orders(TOLD, 'start');
 });
 after(async () => {
   await gate?.close();
@@ -102,4 +122,32 @@ test('a rollback says which failures, which error of pages and how many users, i
   assert.match(stdout, /What broke\s+5xx at api \(\/api\/\*\): \d+ of \d+ requests on new, 0 of \d+ on legacy/);
   assert.match(stdout, /20 users of new had a failed request/);
   assert.ok(!JSON.stringify([view, entries]).includes(onNew[0]), 'nobody is named');
+});
+
+test('what fails for one browser alone is told with its name, and nothing that only one user sends', async () => {
+  const [onNew, onLegacy] = [idsOn('new', 30, TOLD), idsOn('legacy', 30, TOLD)];
+  const asked = (id, agent, more = {}) => ask('/told/cart', id, { 'user-agent': agent, 'x-tier': 'gold', ...more });
+  await until(
+    async () => (await asked(onNew[0], CHROME)).get('tidegate-variant') === 'new',
+    () => 'the start',
+  );
+  for (let round = 0; round < 4; round += 1)
+    for (const id of [...onNew, ...onLegacy])
+      for (const agent of [SAFARI, CHROME]) await asked(id, agent, agent === SAFARI ? {} : { 'x-tier': `only ${id}` });
+  const found = await until(
+    async () => (await ana.rollout(TOLD)).broke?.stands_out?.find(({ new: own }) => own.count >= 120),
+    () => 'the browser that stands out',
+  );
+  assert.deepEqual([found.trouble, found.dimension, found.value], ['failures', 'browser', 'Safari']);
+  assert.deepEqual([found.new, found.others.count, found.legacy.count], [{ count: 120, of: 120 }, 0, 0]);
+  const view = await ana.rollout(TOLD);
+  const sentence = view.what_broke.find((text) => text.startsWith('browser Safari stands out: 100 % (120 of 120) '));
+  assert.ok(sentence, JSON.stringify(view.what_broke));
+  assert.ok(!JSON.stringify(view).includes('only user'), 'a value that one user alone sends is not told');
+  const env = { ...process.env, TIDEGATE_URL: gate.plainOrigin, TIDEGATE_TOKEN: TOKENS.ana };
+  const { stdout } = await promisify(execFile)(CLI, ['status', TOLD], { env });
+  assert.match(
+    stdout.replace(/\s+/g, ' '),
+    /browser Safari stands out: 100 % \(120 of 120\) of its requests failed on new/,
+  );
 });

@@ -625,7 +625,7 @@ fn what_bins_did_in_the_draft_is_known_when_the_release_starts() {
     let found = world.until_fired(HOUR_MS);
     let (after_ms, evaluation) = found.expect("three times as many errors, of the same subjects");
     assert!(after_ms <= 30 * MINUTE_MS, "{} min", after_ms / MINUTE_MS);
-    assert!(evaluation.guardrails[0].text.contains("worse, "), "{}", evaluation.guardrails[0].text);
+    assert!(evaluation.guardrails[0].text.contains("; worse"), "{}", evaluation.guardrails[0].text);
 }
 
 #[test]

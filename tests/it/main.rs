@@ -11,6 +11,7 @@ mod cohort;
 mod command;
 mod configuration;
 mod control;
+mod dimensions;
 mod evidence;
 mod exchange;
 mod flush_size;

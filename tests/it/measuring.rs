@@ -508,6 +508,7 @@ fn visit<'a>(
         at_ms: (MINUTE + minute) as f64 * 60_000.0,
         client: client.map(hash),
         has_opted_out: false,
+        told: None,
     }
 }
 
@@ -636,6 +637,7 @@ fn flood(isolate: &mut Isolate, requests: u64) {
             at_ms: START_MS,
             client: None,
             has_opted_out: false,
+            told: None,
         };
         isolate.meter.count(
             &visit,
@@ -716,6 +718,7 @@ fn reports_wait_up_to_a_number() {
         is_view: true,
         js_errors: 0,
         scripts: Vec::new(),
+        by: Vec::new(),
         is_mixed: false,
         measures: vec![(Measure::Timing(long.clone()), 5); 32],
         values: Vec::new(),

@@ -8,6 +8,7 @@ use super::shadow::shadow_lines;
 use super::signals::{probe_line, receiver_line, signal_line};
 use super::words::{counted, listed, moment, relative, span, when};
 use super::wrap::hung;
+use tidegate_decide::explain::sentence;
 use tidegate_decide::judge::Verdict;
 use tidegate_model::Instant;
 use tidegate_protocol::api::shapes::{
@@ -219,7 +220,22 @@ fn guardrail_line(guardrail: &Guardrail, now: Instant) -> Hanging {
 /// A problem that there is, and what is done about it.
 fn problem_line(problem: &ProblemState, now: Instant) -> Hanging {
     let since = problem.since.get().map(|at| format!("  {}", paint(DIM, relative(at, now)))).unwrap_or_default();
-    (format!("{} ", paint(WARN, "!")), format!("{} → {}  {}{since}", problem.on, problem.then, problem.text))
+    (format!("{} ", paint(WARN, "!")), format!("{}{since}", self::problem(problem)))
+}
+
+/// A problem that there is, as sentences: what it is, how it shows, and what is done about it.
+pub fn problem(own: &ProblemState) -> String {
+    let what = if own.what.is_empty() { own.on.as_str() } else { &own.what };
+    let done = match own.then.as_str() {
+        "show" => " Nobody is notified.",
+        "alert" => " People are notified.",
+        "hold" => " No stage is left while it lasts.",
+        "pause" => " It pauses the rollout.",
+        "rollback" => " It takes everybody back to legacy.",
+        _ => "",
+    };
+    let shows = if own.text.is_empty() { String::new() } else { format!(" {}", sentence(&own.text)) };
+    format!("{}{shows}{done}", sentence(what))
 }
 
 /// The checklist that counts now, with the numbers that `approve` takes.
@@ -321,7 +337,7 @@ pub fn blockers(rollout: &Rollout) -> impl Iterator<Item = &Blocker> {
     rollout.blocked.iter().filter(|block| !block.is_state)
 }
 
-fn blocked_line(block: &Blocker, now: Instant) -> String {
+pub fn blocked_line(block: &Blocker, now: Instant) -> String {
     let text = if block.text.is_empty() { block.by.as_str() } else { &block.text };
     let until = block
         .until
@@ -333,6 +349,12 @@ fn blocked_line(block: &Blocker, now: Instant) -> String {
 
 /// What the schedule will do, or who has to.
 pub fn next(rollout: &Rollout, now: Instant) -> String {
+    let words = next_words(rollout, now);
+    if rollout.next.is_some() && !rollout.state.killed { paint(NEXT, words) } else { words }
+}
+
+/// The same, without colours.
+pub fn next_words(rollout: &Rollout, now: Instant) -> String {
     let key = &rollout.key;
     if rollout.state.killed {
         return if rollout.kill_key.is_some() {
@@ -372,7 +394,7 @@ pub fn next(rollout: &Rollout, now: Instant) -> String {
         (None, None) => "as soon as nothing blocks it".to_owned(),
     };
     let what = if next.text.is_empty() { next.command.as_str() } else { &next.text };
-    paint(NEXT, format!("{what} {at}"))
+    format!("{what} {at}")
 }
 
 #[cfg(test)]
@@ -396,7 +418,7 @@ mod tests {
             "Guardrails  ✗ error_rate > 5% → rollback (observes)  would have rolled back at 13:12 UTC; now: 7 %",
             "What broke  5xx at api (/api/*): 38 of 500 requests on new, 2 of 9,500 on legacy",
             "            120 users of new had a failed request",
-            "Problems    ! no_traffic → rollback  The last request came at 13:40.  5 min ago",
+            "Problems    ! no_traffic. The last request came at 13:40. It takes everybody back to legacy.  5 min ago",
         ] {
             assert!(page.lines().any(|own| own == line), "{line}\n{page}");
         }

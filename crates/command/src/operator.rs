@@ -275,9 +275,9 @@ pub struct ExplainArguments {
     /// The rollout
     #[arg(value_name = "KEY", value_parser = explained::<Name>, add = ArgValueCompleter::new(keys::complete))]
     pub key: Name,
-    /// The user's id, as the plan's identity reads it from a request
+    /// The user's id, as the plan's identity reads it from a request; without one, the rollout itself is explained
     #[arg(value_name = "ID")]
-    pub id: String,
+    pub id: Option<String>,
     #[command(flatten)]
     pub connection: Connection,
 }

@@ -4,12 +4,14 @@
 //! 2. What is more frequent is measured by the excess: how many more there are on new than legacy's rate would give.
 //! 3. A narrower place stands for a wider one that it explains: five hundred failures at one endpoint are not failures
 //!    everywhere.
-//! 4. An error of pages is named once several page views had it: what only one had may say something of one user.
+//! 4. Of the plan's dimensions the value that stands out is named ([`stands_out`]).
+//! 5. An error of pages is named once several page views had it: what only one had may say something of one user.
 
 use super::series::{Series, Span, minute_of};
+use super::stands_out;
 use tidegate_model::broke::{Broke, Failure, FailureClass, People, ScriptError, Share};
 use tidegate_model::measured::commonest::Kind;
-use tidegate_model::measured::{Commonest, Sample, Side, Tally};
+use tidegate_model::measured::{ByValue, Commonest, Sample, Side, Tally};
 use tidegate_model::plan::Plan;
 use tidegate_model::record::Record;
 use tidegate_model::variant::Variant;
@@ -46,12 +48,15 @@ pub fn of(plan: &Plan, record: &Record, series: &Series, now: Instant) -> Option
     }
     let failures = failures(plan, &sides);
     let scripts = scripts(&sides, series, record.begun_revision);
+    let by = |variant: Variant| sides.get(variant, None).map_or(&[][..], |counts| &counts.by);
+    let stands_out = stands_out::of(&plan.dimensions, by(Variant::New), by(Variant::Legacy));
     let broke = Broke {
         minutes: u32::try_from((minute.saturating_sub(first) + 1).min(MINUTES)).unwrap_or(u32::MAX),
         failing: people(&failing).filter(|_| !failures.is_empty()),
         erring: people(&erring).filter(|_| !scripts.is_empty()),
         failures,
         scripts,
+        stands_out,
     };
     (!broke.is_empty()).then_some(broke)
 }
@@ -67,6 +72,7 @@ struct Counts {
     statuses: Vec<(u16, u64)>,
     pages: u64,
     scripts: Commonest,
+    by: Vec<ByValue>,
 }
 
 impl Sides {
@@ -88,6 +94,12 @@ impl Sides {
             }
         }
         own.scripts.merge(&tally.scripts);
+        for theirs in &tally.by {
+            match own.by.iter_mut().find(|own| own.dimension() == theirs.dimension()) {
+                Some(own) => own.merge(theirs),
+                None => own.by.push(theirs.clone()),
+            }
+        }
     }
 
     fn get(&self, variant: Variant, endpoint: Option<&Name>) -> Option<&Counts> {

@@ -248,8 +248,11 @@ fn decided(figure: &Figure) -> String {
         }
         Because::FewAffected => {
             let is_enough = figure.e_value.zip(figure.e_needed).is_some_and(|(value, needed)| value >= needed);
-            let so_far = if is_enough { "significant" } else { "not significant" };
-            format!("{so_far}, but too few users are affected to act on yet")
+            if is_enough {
+                "significant, but too few users are affected to act on yet".to_owned()
+            } else {
+                "not significant; too few users are affected to tell".to_owned()
+            }
         }
         Because::Significant if figure.basis == Basis::OwnPast => "it has changed".to_owned(),
         Because::NotSignificant if figure.basis == Basis::OwnPast => "as usual".to_owned(),

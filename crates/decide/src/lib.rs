@@ -39,6 +39,7 @@ pub mod series;
 pub mod sessions;
 pub mod signals;
 pub mod sources;
+pub mod stands_out;
 pub mod timeline;
 pub mod transition;
 pub mod verification;

@@ -3,6 +3,8 @@
 
 use super::requests::HOUR_MS;
 use super::{Isolate, Platform};
+use tidegate_model::dimension::Dimension;
+use tidegate_model::plan::Plan;
 use tidegate_model::{Instant, Name};
 use tidegate_protocol::address::Address;
 use tidegate_protocol::answer::Answer;
@@ -11,6 +13,7 @@ use tidegate_protocol::beacon::messages::{self, of_page};
 use tidegate_protocol::beacon::{Report, body, is_foreign};
 use tidegate_protocol::decision::{self, is_in_group};
 use tidegate_protocol::message::RequestText;
+use tidegate_protocol::meter::by_value::{Country, plain_value};
 use tidegate_protocol::meter::minute_of;
 
 /// A request that brings a report.
@@ -25,6 +28,8 @@ pub struct Reporting<'a> {
     pub fetch_site: Option<&'a str>,
     /// The host that it was sent to, with its port.
     pub host: &'a str,
+    /// `User-Agent`.
+    pub user_agent: Option<&'a str>,
 }
 
 /// A page that asks for messages.
@@ -60,13 +65,21 @@ impl Isolate {
         &mut self,
         reporting: &Reporting<'_>,
         text: &str,
+        platform: &impl Platform,
         now_ms: f64,
     ) -> Result<Option<Asking>, Problem> {
         let key = self.exposure_key().ok_or_else(Problem::no_signing_key)?;
         let minute = minute_of(now_ms);
         let body::Body { mut reports, asks } = body::read(text, key, reporting.host, minute)?;
         let network = (!self.setup.settings.is_one_network).then(|| key.network(reporting.from, minute));
-        reports.iter_mut().for_each(|report| report.network = network);
+        let snapshot = self.snapshot();
+        for report in &mut reports {
+            report.network = network;
+            let number = snapshot.catalogue.number_of(report.rollout.as_str());
+            if let Some(plan) = number.and_then(|number| snapshot.catalogue.plan(number)) {
+                report.by = by_values(plan, reporting.user_agent, platform);
+            }
+        }
         let asking = (asks && !self.messages.list.is_empty()).then(|| Asking { reports: reports.clone() });
         if self.report(reports) > 0 {
             let message = "more pages report than the controller takes; what came last is dropped";
@@ -89,4 +102,15 @@ impl Isolate {
         let shown = of_page(&self.messages.list, &asking.reports, key, is_in, now);
         messages::body(&shown).map_or_else(Answer::empty, Answer::json)
     }
+}
+
+/// What a report counts under, of the plan's dimensions. Headers are the page's own request's, so a report has none.
+fn by_values(plan: &Plan, user_agent: Option<&str>, platform: &impl Platform) -> Vec<(Dimension, String)> {
+    let own = plan.dimensions.iter().filter(|own| !matches!(own, Dimension::Header(_)));
+    let value = |own: &Dimension| {
+        let is_country = *own == Dimension::Country;
+        let country = if is_country { platform.country().and_then(|text| Country::read(&text)) } else { None };
+        plain_value(own, user_agent, country.as_ref()).unwrap_or_default().to_owned()
+    };
+    own.map(|own| (own.clone(), value(own))).collect()
 }

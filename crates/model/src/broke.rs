@@ -1,9 +1,11 @@
 //! What broke, as values: which failures, where, which errors of pages, how many people. The history keeps them with
 //! a rollback; sentences are made of them where they are shown.
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::Name;
+use crate::dimension::Dimension;
 use crate::plan::words::words;
 
 words! {
@@ -89,6 +91,43 @@ pub struct ScriptError {
     pub first_on_new: Option<u64>,
 }
 
+words! {
+    /// What goes wrong, as dimensions tell it apart.
+    Trouble is "a trouble" of {
+        /// Requests that failed, as the plan defines it.
+        Failures = "failures",
+        /// Answers of 4xx.
+        ClientErrors = "4xx",
+        /// Page views with a JavaScript error.
+        JsErrors = "js_errors",
+    } allows "`failures`, `4xx` or `js_errors`"
+}
+
+crate::deserialize_from_text!(Trouble);
+
+impl Trouble {
+    /// All of them, the worst first.
+    pub const ALL: [Self; 3] = [Self::Failures, Self::ClientErrors, Self::JsErrors];
+}
+
+/// A value of one of the plan's dimensions that has much more of a trouble on new than all others have.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct StandsOut {
+    /// What goes wrong.
+    pub trouble: Trouble,
+    /// The dimension.
+    pub dimension: Dimension,
+    /// The value.
+    pub value: String,
+    /// Of its requests, or page views, on new.
+    pub new: Share,
+    /// Of those of all other values on new.
+    pub others: Share,
+    /// Of its own on legacy.
+    pub legacy: Share,
+}
+
 /// How many people: an estimate with its interval.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -115,6 +154,9 @@ pub struct Broke {
     /// JavaScript errors, likewise.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub scripts: Vec<ScriptError>,
+    /// Values of the plan's dimensions that stand out.
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "known")]
+    pub stands_out: Vec<StandsOut>,
     /// Users of new with a failed request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failing: Option<People>,
@@ -123,8 +165,8 @@ pub struct Broke {
     pub erring: Option<People>,
 }
 
-/// Those whose class is known here: a later release may have others.
-fn known<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Failure>, D::Error> {
+/// Those whose words are known here: a later release may have others.
+fn known<'de, T: DeserializeOwned, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
     let all = Vec::<serde_json::Value>::deserialize(deserializer)?;
     Ok(all.into_iter().filter_map(|own| serde_json::from_value(own).ok()).collect())
 }
@@ -132,6 +174,6 @@ fn known<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Failure>, D::
 impl Broke {
     /// Whether there is nothing to say.
     pub const fn is_empty(&self) -> bool {
-        self.failures.is_empty() && self.scripts.is_empty()
+        self.failures.is_empty() && self.scripts.is_empty() && self.stands_out.is_empty()
     }
 }

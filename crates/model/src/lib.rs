@@ -8,6 +8,7 @@ pub mod calendar;
 pub mod command;
 pub mod condition;
 pub mod daily;
+pub mod dimension;
 pub mod duration;
 pub mod fault;
 pub mod figure;

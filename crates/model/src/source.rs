@@ -44,7 +44,7 @@ impl Explain for SourceError {
 }
 
 /// Whether `text` is a token of RFC 9110 §5.6.2, as the names of headers and cookies are.
-fn is_token(text: &str) -> bool {
+pub(crate) fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }
 

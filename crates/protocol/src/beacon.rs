@@ -16,9 +16,11 @@ use serde::{Deserialize, Serialize};
 use super::flush::Counted;
 use tidegate_decide::judge::adoption::VIEW;
 use tidegate_model::Name;
+use tidegate_model::dimension::{Dimension, VALUE_BYTES_MAX};
+use tidegate_model::measured::by_value::Troubles;
 use tidegate_model::measured::sample::HASH_BITS;
 use tidegate_model::measured::sliced::SLICES;
-use tidegate_model::measured::{Measure, Quantity, Seen, SlicedCounts, Window};
+use tidegate_model::measured::{Measure, Quantity, Seen, SlicedCounts, ValueCounts, Window};
 use tidegate_model::serial::pairs;
 use tidegate_model::variant::Variant;
 
@@ -60,6 +62,9 @@ pub struct Report {
     /// What they were, as fingerprints, each once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scripts: Vec<String>,
+    /// The browser, device or country that it came from, where the plan tells failures apart by them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "pairs")]
+    pub by: Vec<(Dimension, String)>,
     /// Whether the page followed one of the other side in its browser, under the same revision.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_mixed: bool,
@@ -141,12 +146,17 @@ impl Report {
         let mut window = Window::at(minute, self.revision);
         let mut compared = SlicedCounts::default();
         let (view, failed) = (u64::from(self.is_view), u64::from(self.js_errors > 0));
+        let failed_pages = if failed > 0 { Troubles::once(true, Some(self.subject)) } else { Troubles::default() };
         for endpoint in std::iter::once(None).chain(self.endpoints.iter().map(Some)) {
             if let Some(tally) = window.tally_mut(self.variant, endpoint) {
                 (tally.pages, tally.failed_pages, tally.js_errors) = (view, failed, u64::from(self.js_errors));
                 if endpoint.is_none() {
                     tally.mixed = u64::from(self.is_mixed);
                     self.scripts.iter().for_each(|script| tally.scripts.add(script, minute));
+                    for (dimension, value) in &self.by {
+                        let counts = ValueCounts { pages: view, failed_pages, ..ValueCounts::default() };
+                        tally.by_mut(dimension).into_iter().for_each(|own| own.add(value, &counts));
+                    }
                 }
                 for (measure, bucket) in &self.measures {
                     let Some(sketch) = tally.sketch_mut(measure) else { continue };
@@ -199,7 +209,7 @@ impl Report {
             Measure::Latency | Measure::Waited | Measure::ShadowLatency | Measure::Vital(_) => 20,
         });
         let scripts = self.scripts.iter().map(|script| script.len() + 10);
-        400 + names.chain(measures).chain(scripts).sum::<usize>()
+        400 + self.by.len() * (VALUE_BYTES_MAX + 20) + names.chain(measures).chain(scripts).sum::<usize>()
     }
 
     /// Checks what its format does not say.
@@ -234,6 +244,7 @@ mod tests {
             is_view: true,
             js_errors: 2,
             scripts: vec!["TypeError: <n> at app.js".into()],
+            by: vec![(Dimension::Browser, "Safari".into())],
             is_mixed: true,
             measures: vec![(Measure::Vital(Vital::Lcp), 190), (Measure::Timing(name("tti")), -3)],
             values: Vec::new(),

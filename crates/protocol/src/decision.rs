@@ -10,11 +10,13 @@ use super::address::Address;
 use super::config::Snapshot;
 use super::facts::{Facts, Known};
 use super::identity::{self, Asking, Newcomers, Subject};
+use super::meter::by_value::Country;
 use super::used::{self, Owner};
 use super::visit::{self, Asked, Given, Presented};
 use tidegate_decide::assign::{Assignment, Variant, Visit, Visitor, assign};
 use tidegate_decide::compiled::GroupIndex as _;
 use tidegate_model::Name;
+use tidegate_model::dimension::Dimension;
 use tidegate_model::plan::{Identity, Plan, Robots};
 use tidegate_model::subject::SubjectHash;
 
@@ -33,6 +35,8 @@ pub struct Decision {
     pub flags: String,
     /// The assignments behind it, in its order.
     pub flagged: Vec<Assigned>,
+    /// The country that it came from, where failures are told apart by it.
+    pub country: Option<Country>,
     /// The values of `Set-Cookie` that keep the minted id.
     pub cookies: Vec<String>,
     /// The value of `Set-Cookie` that notes the use of new, if new it is that answers.
@@ -91,6 +95,9 @@ pub fn decide<F: Facts>(
             flagged.push(Assigned { number: *number, assignment, subject: deciding.subject_in(*number).known });
         }
     }
+    let counting = number.iter().chain(&catalogue.flags).filter_map(|number| catalogue.plan(*number));
+    let has_country = counting.flat_map(|plan| &plan.dimensions).any(|own| *own == Dimension::Country);
+    let country = if has_country { request.facts.country().and_then(|text| Country::read(&text)) } else { None };
     let subject = assignment.and(number).map(|number| deciding.subject_in(number)).unwrap_or_default();
     Decision {
         assignment,
@@ -99,6 +106,7 @@ pub fn decide<F: Facts>(
         is_unmeasured: !is_person,
         flags,
         flagged,
+        country,
         cookies: deciding.cookies(number.zip(assignment)),
         used: number.zip(assignment).and_then(|(number, assignment)| deciding.used_cookie(number, assignment)),
     }

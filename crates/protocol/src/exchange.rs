@@ -356,7 +356,7 @@ impl Exchange {
             Target::Fallback { .. } => None,
         };
         let Address { authority: host, path, .. } = self.address();
-        Measured { snapshot: &self.snapshot, decision: &self.decision, number, host, path }
+        Measured { snapshot: &self.snapshot, decision: &self.decision, number, host, path, request: &self.request }
     }
 
     fn unsent(&self, error: &str) -> (Step, Option<Remark>) {

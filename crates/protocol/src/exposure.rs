@@ -170,6 +170,7 @@ fn read(part: &str, minute: u64, nonce: String, mask: u64) -> Option<Report> {
         is_view: true,
         js_errors: 0,
         scripts: Vec::new(),
+        by: Vec::new(),
         is_mixed: false,
         measures: Vec::new(),
         values: Vec::new(),

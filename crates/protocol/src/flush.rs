@@ -22,7 +22,7 @@ use super::diversion::{OpenBreaker, read_open};
 use super::relays::Layout;
 use tidegate_decide::notify::in_app::InAppMessage;
 use tidegate_model::Name;
-use tidegate_model::measured::{SlicedCounts, Window};
+use tidegate_model::measured::{ByValue, SlicedCounts, Window};
 use tidegate_model::shadow::SampleOf;
 use tidegate_model::subject::fnv1a64;
 
@@ -264,7 +264,12 @@ impl Counted {
         let counts: usize = window
             .sides
             .iter()
-            .map(|(_, own)| 400 + own.statuses.len() * 20 + own.repeats.len() * 30 + own.scripts.bytes())
+            .map(|(_, own)| {
+                400 + own.statuses.len() * 20
+                    + own.repeats.len() * 30
+                    + own.scripts.bytes()
+                    + own.by.iter().map(ByValue::bytes).sum::<usize>()
+            })
             .sum();
         let sketches: usize = window
             .sides

@@ -9,6 +9,7 @@ pub mod answer;
 pub mod api;
 pub mod assets;
 pub mod beacon;
+pub mod browsers;
 pub mod choice;
 pub mod config;
 pub mod console;

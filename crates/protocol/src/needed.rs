@@ -3,7 +3,7 @@
 //!
 //! 1. What is left out changes nothing: a text without it leads to the same steps and the same counts as all of it.
 //! 2. Besides those that the rules ask for by name there are those that plans name: an id's, a condition's, a token's,
-//!    a version's. They only grow, so that an answer is read by no less than its request was.
+//!    a version's, a dimension's. They only grow, so that an answer is read by no less than its request was.
 //! 3. A text with more than is needed is always right. So whoever does not know a name keeps it.
 
 use std::collections::BTreeSet;
@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use super::config::Catalogue;
 use super::forward;
 use super::headers::{HOP_BY_HOP, named_by_connection};
+use tidegate_model::dimension::Dimension;
 use tidegate_model::plan::Plan;
 use tidegate_model::source::Source;
 
@@ -149,7 +150,11 @@ fn of_plan(plan: &Plan) -> impl Iterator<Item = String> {
     });
     let sides = plan.upstreams.iter().flat_map(|upstreams| [&upstreams.legacy, &upstreams.new]);
     let versions = sides.filter_map(|backend| backend.version.as_ref()?.header());
-    headers.chain(versions.map(str::to_owned)).map(|name| name.to_ascii_lowercase())
+    let dimensions = plan.dimensions.iter().filter_map(|own| match own {
+        Dimension::Header(name) => Some(name.clone()),
+        Dimension::Country | Dimension::Browser | Dimension::Device => None,
+    });
+    headers.chain(versions.map(str::to_owned)).chain(dimensions).map(|name| name.to_ascii_lowercase())
 }
 
 #[cfg(test)]
@@ -176,13 +181,13 @@ mod tests {
             "upstreams":{"legacy":"https://l.example","new":{"url":"https://n.example","version":"header:X-Build"}},
             "identity":{"from":["jwt:login.sub","header:X-User"],"jwt":{"login":{"from":"header:x-login","secret":"secret:S"}}},
             "robots":{"also":["header:x-probe = yes"]},
-            "groups":{"team":{"match":"header:x-team = red"}},
+            "groups":{"team":{"match":"header:x-team = red"}},"dimensions":["country","header:X-Tier"],
             "stage":[{"name":"all","percentage":100}]}]}"#;
         let (catalogue, broken) = Catalogue::compile(plans, None).unwrap_or_else(|error| unreachable!("{error}"));
         assert!(broken.is_empty(), "{broken:?}");
         let mut named = Named::default();
         named.learn(&catalogue);
-        for name in ["x-user", "x-login", "x-probe", "x-team"] {
+        for name in ["x-user", "x-login", "x-probe", "x-team", "x-tier"] {
             assert_eq!(named.of_request(name), Need::Own, "{name}");
         }
         assert_eq!(named.of_answer("x-build"), Need::Own);

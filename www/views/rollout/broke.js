@@ -3,7 +3,7 @@ import { el, replaceFor, setHidden } from '../../parts/dom.js';
 import { count, share } from '../../text/numbers.js';
 import { time } from '../../text/time.js';
 
-/** @import { Broke, Failure, People, ScriptError, Share } from '../../../types/api.js' */
+/** @import { Broke, Failure, People, ScriptError, Share, StandsOut } from '../../../types/api.js' */
 
 const MINUTE_MS = 60_000;
 
@@ -14,6 +14,12 @@ const CLASSES = {
   refused: 'No answer (refused or reset)',
   broken: 'Pages that broke off',
   abandoned: 'Clients that gave up',
+};
+
+const TROUBLES = {
+  failures: ['requests', 'failed'],
+  '4xx': ['requests', 'were answered with a 4xx'],
+  js_errors: ['page views', 'had a JavaScript error'],
 };
 
 export function mount(root) {
@@ -29,19 +35,21 @@ export function mount(root) {
 }
 
 /** @param {Broke} broke */
-function parts({ minutes, failures = [], scripts = [], failing, erring }) {
+function parts({ minutes, failures = [], scripts = [], stands_out: standsOut = [], failing, erring }) {
   return [
     el(
       'p',
       { class: 'muted small' },
       `What new has more of than legacy, in ${minutes === 1 ? 'the last minute' : `${minutes} minutes`} of this attempt.`,
     ),
-    el(
-      'table',
-      { class: 'broke' },
-      el('thead', {}, el('tr', {}, [el('td'), column('New'), column('Legacy')])),
-      el('tbody', {}, [...failures.map(failureRow), ...scripts.map(scriptRow)]),
-    ),
+    failures.length + scripts.length > 0 &&
+      el(
+        'table',
+        { class: 'broke' },
+        el('thead', {}, el('tr', {}, [el('td'), column('New'), column('Legacy')])),
+        el('tbody', {}, [...failures.map(failureRow), ...scripts.map(scriptRow)]),
+      ),
+    ...standsOut.map(standing),
     failing && el('p', {}, `${people(failing)} had a failed request.`),
     erring && el('p', {}, `${people(erring)} had a JavaScript error.`),
   ].filter(Boolean);
@@ -61,6 +69,20 @@ function scriptRow({ fingerprint, new: own, legacy, first_on_new: first }) {
   const seen =
     first === undefined ? '' : `First seen on new ${time(new Date(first * MINUTE_MS).toISOString())}, never on legacy`;
   return row(el('code', {}, fingerprint), seen, own, legacy, 'page views');
+}
+
+/** @param {StandsOut} found */
+function standing({ trouble, dimension, value, new: own, others, legacy }) {
+  const [what, went] = TROUBLES[trouble] ?? ['requests', 'failed'];
+  const name = dimension.startsWith('header:') ? `${dimension.slice('header:'.length)}: ${value}` : value;
+  const of = ({ count: times, of: all }) => `${share(all > 0 ? times / all : 0)} (${count(times)} of ${count(all)})`;
+  const before = legacy.of > 0 ? `; of its own on legacy ${of(legacy)}` : '';
+  return el(
+    'p',
+    {},
+    el('b', {}, name),
+    ` stands out: ${of(own)} of its ${what} ${went} on new, of all others ${of(others)}${before}.`,
+  );
 }
 
 function row(name, more, own, legacy, what) {

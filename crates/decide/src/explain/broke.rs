@@ -1,16 +1,21 @@
 //! Sentences about what broke.
 
 use tidegate_model::Instant;
-use tidegate_model::broke::{Broke, Failure, FailureClass, People, ScriptError, Share};
+use tidegate_model::broke::{Broke, Failure, FailureClass, People, ScriptError, Share, StandsOut, Trouble};
+use tidegate_model::dimension::Dimension;
+use tidegate_model::figure::Unit;
 use tidegate_model::number::Grouped;
 
+use super::amount;
 use crate::series::MINUTE_MS;
 
 /// What broke, a sentence for each thing: `5xx at api (/api/*): 38 of 500 requests on new, 2 of 9,500 on legacy`.
 pub fn broke(broke: &Broke) -> Vec<String> {
     let mut all: Vec<String> = broke.failures.iter().map(failure).collect();
+    all.extend(broke.stands_out.iter().filter(|own| own.trouble != Trouble::JsErrors).map(stands_out));
     all.extend(broke.failing.as_ref().map(|people| format!("{} a failed request", affected(people))));
     all.extend(broke.scripts.iter().map(script));
+    all.extend(broke.stands_out.iter().filter(|own| own.trouble == Trouble::JsErrors).map(stands_out));
     all.extend(broke.erring.as_ref().map(|people| format!("{} a JavaScript error", affected(people))));
     all
 }
@@ -36,6 +41,30 @@ fn failure(own: &Failure) -> String {
         own.statuses.iter().map(|(status, count)| format!("{status} × {}", Grouped(*count))).collect();
     let statuses = if statuses.is_empty() { String::new() } else { format!(" ({})", statuses.join(", ")) };
     format!("{}{at}: {}{statuses}", class(own.class), both(&own.new, &own.legacy, "requests"))
+}
+
+/// `browser Safari stands out: 12 % (120 of 1,000) of its requests failed on new, of all others 0.1 % (9 of 9,000)`.
+fn stands_out(own: &StandsOut) -> String {
+    let StandsOut { trouble, dimension, value, new, others, legacy } = own;
+    let name = match dimension {
+        Dimension::Header(name) => format!("{name}: {value}"),
+        plain => format!("{} {value}", plain.title()),
+    };
+    let (what, went) = match trouble {
+        Trouble::Failures => ("requests", "failed"),
+        Trouble::ClientErrors => ("requests", "were answered with a 4xx"),
+        Trouble::JsErrors => ("page views", "had a JavaScript error"),
+    };
+    let of_legacy = match legacy.of {
+        0 => String::new(),
+        _ => format!("; of its own on legacy {}", share(legacy)),
+    };
+    format!("{name} stands out: {} of its {what} {went} on new, of all others {}{of_legacy}", share(new), share(others))
+}
+
+/// `12 % (120 of 1,000)`.
+fn share(own: &Share) -> String {
+    format!("{} ({} of {})", amount(Unit::Share, own.rate()), Grouped(own.count), Grouped(own.of))
 }
 
 fn script(own: &ScriptError) -> String {
@@ -87,6 +116,24 @@ mod tests {
                 legacy: Share { count: 0, of: 7_000 },
                 first_on_new: Some(29_000_000),
             }],
+            stands_out: vec![
+                StandsOut {
+                    trouble: Trouble::Failures,
+                    dimension: Dimension::Browser,
+                    value: "Safari".into(),
+                    new: Share { count: 120, of: 1_000 },
+                    others: Share { count: 9, of: 9_000 },
+                    legacy: Share { count: 19, of: 19_000 },
+                },
+                StandsOut {
+                    trouble: Trouble::JsErrors,
+                    dimension: Dimension::Header("x-tier".into()),
+                    value: "gold".into(),
+                    new: Share { count: 30, of: 100 },
+                    others: Share { count: 0, of: 700 },
+                    legacy: Share::default(),
+                },
+            ],
             failing: Some(People { about: 120, from: 100, to: 150 }),
             erring: Some(People { about: 1, from: 1, to: 1 }),
         };
@@ -94,8 +141,10 @@ mod tests {
             broke(&own),
             [
                 "5xx at api (/api/cart): 38 of 500 requests on new, 2 of 9,500 on legacy (500 × 30, 502 × 8)",
+                "browser Safari stands out: 12 % (120 of 1,000) of its requests failed on new, of all others 0.1 % (9 of 9,000); of its own on legacy 0.1 % (19 of 19,000)",
                 "about 120 users of new (100 to 150) had a failed request",
                 "TypeError: x is undefined at app.js: 12 of 400 page views on new, 0 of 7,000 on legacy; first seen on new Wed 19 Feb 2025 21:20 UTC, and never on legacy",
+                "x-tier: gold stands out: 30 % (30 of 100) of its page views had a JavaScript error on new, of all others 0 % (0 of 700)",
                 "1 user of new had a JavaScript error"
             ]
         );

@@ -12,11 +12,17 @@ const MINUTES_MAX: f64 = 60.0 * 24.0 * 14.0;
 pub fn standing(figure: &Figure) -> String {
     let parts = [
         figure.stands.map(verdict).map(str::to_owned),
-        figure.ratio.as_ref().map(between),
+        figure.ratio.as_ref().filter(|ratio| !contradicts(figure, ratio)).map(between),
         figure.needs.as_ref().map(needs),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect();
     parts.join(", ")
+}
+
+/// Whether an interval would seem to deny the verdict: first failures may have shown what exposures, of which it is
+/// made, have not shown yet.
+fn contradicts(figure: &Figure, ratio: &Ratio) -> bool {
+    figure.stands == Some(Stands::Worse) && ratio.from.is_none_or(|from| from < 1.0)
 }
 
 /// A verdict in words.
@@ -36,7 +42,11 @@ fn between(ratio: &Ratio) -> String {
         (None, Some(to)) => format!("at most {} times legacy's", times(to)),
         (None, None) => return String::new(),
     };
-    let over = rounded((ratio.minutes * 60_000.0) as i64);
+    // What was counted within seconds arrives at once.
+    let over = match (ratio.minutes * 60_000.0) as i64 {
+        ..1_000 => "moments".to_owned(),
+        ms => rounded(ms),
+    };
     format!("{what} over the last {over} ({} % sure)", short(ratio.level * 100.0))
 }
 
@@ -73,6 +83,11 @@ mod tests {
             standing(&figure).contains("at least 1.3 times")
                 && standing(&figure).ends_with("needs about 40m more at this traffic")
         );
+        let ratio = Ratio { from: Some(2.45), to: None, level: 0.99, minutes: 0.01 };
+        figure = Figure { stands: Some(Stands::Worse), ratio: Some(ratio), ..Figure::default() };
+        assert_eq!(standing(&figure), "worse, at least 2.45 times legacy's over the last moments (99 % sure)");
+        figure.ratio = Some(Ratio { from: Some(0.9), ..ratio });
+        assert_eq!(standing(&figure), "worse", "an interval from 0.9 would deny it");
         assert_eq!(standing(&Figure::default()), "");
     }
 }

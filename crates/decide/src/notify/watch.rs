@@ -4,13 +4,13 @@ use super::change::incident_of;
 use super::memory::{Incident, Memory};
 use super::words::{self, Words};
 use super::{Facts, Outgoing, address, digest, standing, troubles, waiting};
+use crate::broke;
 use crate::explain;
 use crate::judge::guard::guardrail_key;
 use crate::judge::notifications::Message;
 use crate::judge::{Evaluation, Judge};
 use crate::metrics::RolloutMetrics;
 use crate::rollout::Rollout;
-use crate::sources::Sources;
 use tidegate_model::live::Phase;
 use tidegate_model::notification::{Notification, NotificationKind, Urgency};
 use tidegate_model::plan::words::Severity;
@@ -23,7 +23,7 @@ pub(super) fn messages(words: &Words<'_>, metrics: &mut RolloutMetrics, facts: &
     let mut outgoing = Vec::new();
     let evaluation = metrics.last.as_ref().filter(|last| last.at == Some(words.now) && words.rollout.unread.is_none());
     if let Some(evaluation) = evaluation {
-        outgoing.extend(alerts(words, evaluation, &metrics.sources, &mut memory));
+        outgoing.extend(alerts(words, evaluation, metrics, &mut memory));
         outgoing.extend(evaluation.messages.iter().filter_map(|message| of_message(words, message, &memory)));
         outgoing.extend(resolved(words, &metrics.judge, &mut memory));
     }
@@ -63,15 +63,16 @@ pub(super) fn due_at(rollout: &Rollout, plan: &Plan, judge: Option<&Judge>, now:
     [standing, digest, notices].into_iter().flatten().min()
 }
 
-fn alerts(words: &Words<'_>, evaluation: &Evaluation, sources: &Sources, memory: &mut Memory) -> Vec<Outgoing> {
+fn alerts(words: &Words<'_>, evaluation: &Evaluation, metrics: &RolloutMetrics, memory: &mut Memory) -> Vec<Outgoing> {
     // The severest one that acts is reported with the change that it makes.
     let acting = evaluation.fired.iter().position(|fired| fired.order.is_some());
     let mut alerts = Vec::new();
     for (_, fired) in evaluation.fired.iter().enumerate().filter(|(index, _)| Some(*index) != acting) {
         let Some(guardrail) = words.plan().guardrail(fired.guardrail) else { continue };
-        let figures = evaluation.guardrails.get(fired.guardrail).map_or_else(Vec::new, |judgement| {
-            judgement.figures.iter().map(|figure| explain::sentence(&figure.text)).collect()
-        });
+        let decided = evaluation.guardrails.get(fired.guardrail).into_iter().flat_map(|judgement| &judgement.figures);
+        let mut figures: Vec<String> = decided.map(|figure| explain::sentence(&figure.text)).collect();
+        let broke = broke::of(words.plan(), &words.rollout.record, &metrics.series, words.now);
+        figures.extend(broke.iter().flat_map(explain::broke).map(|text| explain::ended(&text)));
         let observes = guardrail.mode == Mode::Observe;
         let urgency = if observes { Urgency::Info } else { words::urgency(guardrail.severity) };
         let key = words.key();
@@ -103,7 +104,7 @@ fn alerts(words: &Words<'_>, evaluation: &Evaluation, sources: &Sources, memory:
                 (!observes && !is_beside).then(|| to_do(guardrail)),
             )
         };
-        words.add_alerts(&mut notification, guardrail, sources);
+        words.add_alerts(&mut notification, guardrail, &metrics.sources);
         let channels = reached(words, &guardrail.notify, urgency);
         if observes || is_beside {
             alerts.push(Outgoing { channels, notification: Notification { incident: None, ..notification } });

@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! Window   one rollout, one revision, one minute (or hour)
-//! ├─ sides: variant and endpoint ─▶ Tally    counts, and a Sketch for each Measure
+//! ├─ sides: variant and endpoint ─▶ Tally    counts, a Sketch for each Measure, a ByValue for each dimension
 //! ├─ subjects                     ─▶ Sample   who was seen, on which side
 //! ├─ failing, erring              ─▶ Sample   whose request has failed, whose page had a JavaScript error
 //! └─ events                       ─▶ Sample   who reported which event
@@ -14,6 +14,7 @@
 //! ```
 
 pub mod binned;
+pub mod by_value;
 pub mod commonest;
 pub mod packed;
 pub mod sample;
@@ -23,6 +24,7 @@ pub mod tally;
 pub mod window;
 
 pub use binned::BinnedCounts;
+pub use by_value::{ByValue, ValueCounts};
 pub use commonest::Commonest;
 pub use sample::{Sample, Seen};
 pub use sketch::Sketch;

@@ -8,11 +8,13 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::by_value::{self, ByValue};
 use super::commonest::Commonest;
 use super::sketch::{Sketch, value};
 use super::sliced::{Quantity, STATUSES};
 use crate::Name;
 use crate::condition::Vital;
+use crate::dimension::{DIMENSIONS_MAX, Dimension};
 use crate::serial::{Word, is_zero, pairs};
 use crate::{deserialize_from_text, serialize_as_text};
 
@@ -22,7 +24,7 @@ pub const NAMES_MAX: usize = 32;
 /// added up means nothing.
 pub const STATUSES_MAX: usize = 16;
 /// The most that a window may count of anything; more is no isolate's, but damage.
-const COUNT_MAX: u64 = 1 << 40;
+pub(super) const COUNT_MAX: u64 = 1 << 40;
 
 /// Something measured as a distribution, in milliseconds but for CLS.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -154,6 +156,9 @@ pub struct Tally {
     /// The commonest JavaScript errors, by fingerprint: page views with each.
     #[serde(skip_serializing_if = "Commonest::is_empty")]
     pub scripts: Commonest,
+    /// By the plan's dimensions, everywhere only. At most [`DIMENSIONS_MAX`].
+    #[serde(skip_serializing_if = "Vec::is_empty", with = "by_value::object")]
+    pub by: Vec<ByValue>,
     /// Distributions.
     #[serde(skip_serializing_if = "Vec::is_empty", with = "pairs")]
     pub sketches: Vec<(Measure, Sketch)>,
@@ -170,6 +175,7 @@ impl Tally {
     pub fn check(&self) -> Result<(), String> {
         match self.counts().max() {
             Some(count) if count >= COUNT_MAX => Err(format!("{count} is more than can be counted")),
+            _ if !self.by.iter().all(ByValue::is_plausible) => Err("a value has more than can be counted".to_owned()),
             _ => Ok(()),
         }
     }
@@ -226,6 +232,11 @@ impl Tally {
         other.statuses.iter().for_each(|(status, count)| self.add_status(*status, *count));
         other.repeats.iter().for_each(|(of, count)| self.add_repeats(of, *count));
         self.scripts.merge(&other.scripts);
+        for theirs in &other.by {
+            if let Some(own) = self.by_mut(theirs.dimension()) {
+                own.merge(theirs);
+            }
+        }
         for (measure, sketch) in &other.sketches {
             if let Some(own) = self.sketch_mut(measure) {
                 own.merge(sketch);
@@ -236,6 +247,19 @@ impl Tally {
                 self.add_sum(name, *sum);
             }
         }
+    }
+
+    /// What was counted by a dimension, to add to; `None` once there are too many.
+    pub fn by_mut(&mut self, dimension: &Dimension) -> Option<&mut ByValue> {
+        let index = match self.by.iter().position(|own| own.dimension() == dimension) {
+            Some(index) => index,
+            None if self.by.len() >= DIMENSIONS_MAX => return None,
+            None => {
+                self.by.push(ByValue::new(dimension.clone()));
+                self.by.len() - 1
+            }
+        };
+        self.by.get_mut(index)
     }
 
     /// Adds to what the numbers of a name come to, in thousandths.

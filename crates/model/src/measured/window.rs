@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::by_value::ByValue;
 use super::sample::Sample;
 use super::sketch::Sketch;
 use super::tally::{Measure, NAMES_MAX, Tally};
@@ -146,6 +147,11 @@ impl Window {
         }
     }
 
+    /// Forgets what was counted by dimensions.
+    pub fn forget_values(&mut self) {
+        self.sides.iter_mut().for_each(|(_, tally)| tally.by = Vec::new());
+    }
+
     /// About how much memory it takes, in bytes.
     pub fn bytes(&self) -> usize {
         let sketches = |tally: &Tally| {
@@ -158,6 +164,7 @@ impl Window {
                 size_of::<(Side, Tally)>()
                     + sketches(tally)
                     + tally.scripts.bytes()
+                    + tally.by.iter().map(ByValue::bytes).sum::<usize>()
                     + 16 * (tally.statuses.len() + 2 * tally.repeats.len())
             })
             .sum();

@@ -35,6 +35,7 @@ use serde::Serialize;
 
 use super::calendar::Window;
 use super::daily::Daily;
+use super::dimension::Dimension;
 use super::group::Fingerprints;
 use super::route::{PathPattern, Route};
 use super::source::Match;
@@ -100,6 +101,9 @@ pub struct Plan {
     /// Named parts of the site that a metric may be limited to.
     #[serde(skip_serializing_if = "Table::is_empty")]
     pub endpoints: Table<Endpoint>,
+    /// By what failures are told apart.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub dimensions: Vec<Dimension>,
     /// Named sets of subjects.
     #[serde(skip_serializing_if = "Table::is_empty")]
     pub groups: Table<Group>,

@@ -121,6 +121,7 @@ fn read_plan(r: &mut Reader, node: &Node) -> Option<Plan> {
             .unwrap_or_else(|| Identity { anonymous: true, ..Identity::default() }),
         robots: f.optional(r, "robots", robots).unwrap_or_default(),
         endpoints: f.optional(r, "endpoints", |r, node| r.table(node, endpoint)).unwrap_or_default(),
+        dimensions: f.optional(r, "dimensions", Reader::parsed_one_or_more).unwrap_or_default(),
         groups: f.optional(r, "groups", |r, node| r.table(node, group)).unwrap_or_default(),
         signals: f.optional(r, "signals", |r, node| r.table(node, signal)).unwrap_or_default(),
         receivers: f.optional(r, "receivers", |r, node| r.table(node, receiver)).unwrap_or_default(),

@@ -270,6 +270,7 @@ mod tests {
             is_view: true,
             js_errors: 0,
             scripts: Vec::new(),
+            by: Vec::new(),
             is_mixed: false,
             measures: Vec::new(),
             values: Vec::new(),

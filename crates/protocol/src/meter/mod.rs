@@ -12,11 +12,13 @@
 //! 6. A batch that the controller refuses is sent again [`REFUSALS_MAX`] times in all. Then it is given up,
 //!    since what is counted after it would wait forever; that is said, and is never silent.
 
+pub mod by_value;
 mod exposed;
 mod heavy;
 mod row;
 mod visit;
 
+use self::by_value::Vouched;
 use self::exposed::{Exposed, Fresh, Kinds};
 use self::heavy::Heaviest;
 use self::row::{Dealt, Happened, Row};
@@ -65,6 +67,7 @@ pub struct Meter {
     /// Of all others, those of whose requests something came; and everybody's statuses.
     others: Exposed,
     heaviest: Heaviest,
+    vouched: Vouched,
     reports: Vec<Report>,
     /// What was taken and is not acknowledged.
     under_way: Option<Batch>,
@@ -89,6 +92,7 @@ impl Default for Meter {
             exposed: Exposed::default(),
             others: Exposed::default(),
             heaviest: Heaviest::default(),
+            vouched: Vouched::default(),
             reports: Vec::new(),
             under_way: None,
             refusals: 0,
@@ -144,9 +148,8 @@ impl Meter {
         let places = places(visit.plan, visit.path);
         let salt = if assignment.variant == Variant::New { !row.salt } else { row.salt };
         let hash = subject.map(|subject| self.sampled.hash(subject));
-        let key = hash
-            .or_else(|| visit.client.map(|client| self.sampled.hash(client).rotate_left(32)))
-            .map(|hash| hash ^ salt);
+        let who = hash.or_else(|| visit.client.map(|client| self.sampled.hash(client).rotate_left(32)));
+        let key = who.map(|who| who ^ salt);
         let mut slice = subject.filter(|_| is_compared(assignment.reason)).map(|subject| self.sliced.slice(subject));
         // While nobody is on new, what bins do is their past.
         let is_past = assignment.reason == Reason::Inactive && subject.is_some();
@@ -187,6 +190,11 @@ impl Meter {
         }
         if let Some(subject) = subject.filter(|_| happened.is_request) {
             self.heaviest.note(number, &visit.plan.key, minute, subject);
+        }
+        if !visit.plan.dimensions.is_empty()
+            && let Some(tally) = row.counted.window.tally_mut(assignment.variant, None)
+        {
+            by_value::count(tally, visit, happened, &fresh, who, &mut self.vouched);
         }
         for (bit, endpoint) in at(visit.plan, places) {
             let side = (assignment.variant, endpoint);

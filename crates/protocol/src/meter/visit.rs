@@ -1,5 +1,6 @@
 //! A request as it is counted: for which rollout, in which minute, at which places.
 
+use super::by_value::Told;
 use crate::decision::Assigned;
 use tidegate_decide::assign::Reason;
 use tidegate_model::Name;
@@ -21,6 +22,8 @@ pub struct Visit<'a> {
     pub at_ms: f64,
     /// Stands in for the subject of a request without one: at most one failure of it counts in a minute.
     pub client: Option<SubjectHash>,
+    /// What it says of itself; `None` where nobody asks.
+    pub told: Option<Told<'a>>,
 }
 
 /// What came of a request.

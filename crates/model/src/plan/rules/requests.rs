@@ -6,9 +6,11 @@ use std::collections::HashSet;
 use super::Step::{Index, Key};
 use super::{Rules, Step};
 use crate::condition::{Metric, Term};
+use crate::dimension::{DIMENSIONS_MAX, Dimension};
 use crate::plan::words::SignalKind;
 use crate::plan::{Backend, Breaker, FailureKind, Failures, PathRule, Plan, Rescue};
 use crate::route::{HostPattern, PathPattern, Route};
+use crate::source::Source;
 use crate::variant::Variant;
 use crate::{Duration, Percentage};
 
@@ -48,6 +50,28 @@ pub(super) fn check(rules: &mut Rules<'_>) {
     keep(rules);
     keep_assets(rules);
     shadow(rules, &taken);
+    dimensions(rules);
+}
+
+/// A few, each once, and nothing that says who somebody is.
+fn dimensions(rules: &mut Rules<'_>) {
+    let plan = rules.plan;
+    if plan.dimensions.len() > DIMENSIONS_MAX {
+        let message = format!("{} dimensions are more than {DIMENSIONS_MAX}", plan.dimensions.len());
+        rules.unwise(&[Key("dimensions")], message, "keep those that would tell you where to look".to_owned());
+    }
+    let tokens = plan.identity.jwt.0.iter().map(|(_, token)| &token.from);
+    let ids: Vec<&Source> = plan.identity.from.iter().chain(tokens).collect();
+    for (index, own) in plan.dimensions.iter().enumerate() {
+        let steps = [Key("dimensions"), Index(index)];
+        let is_id = |name: &String| ids.iter().any(|id| matches!(id, Source::Header(header) if header == name));
+        if matches!(own, Dimension::Header(name) if own.is_identifying() || is_id(name)) {
+            let help = "choose a header that many users share, such as a tier, a language or the version of an app";
+            rules.unwise(&steps, format!("`{own}` says who somebody is, or which request it was"), help.to_owned());
+        } else if plan.dimensions.iter().take(index).any(|earlier| earlier == own) {
+            rules.unwise(&steps, format!("`{own}` is there twice"), None);
+        }
+    }
 }
 
 fn keep(rules: &mut Rules<'_>) {
