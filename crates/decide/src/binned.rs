@@ -5,7 +5,7 @@
 //! while nothing is wrong with new, each event falls on a bin in proportion to `r_i n_i`. The rules of
 //! [`comparison`](super::comparison) hold for what the past does not explain:
 //!
-//! 1. ln LR is divided by φ within hours, or that of the hour under way where it is larger, and the margin comes from φ over the whole attempt; both are of
+//! 1. ln LR is divided by φ within hours, and the margin comes from φ over the whole attempt; both are of
 //!    what is left beside `r_i n_i`. The variance of the past itself adds to the margin.
 //! 2. The events of one bin count up to a quarter of those of all others in the hour, beyond two, and
 //!    beyond twice what its past leads to expect: a heavy account is not cut down to an ordinary one.
@@ -71,16 +71,6 @@ pub struct BinnedComparison {
     /// The events of the hour under way on the suspected side, and the level of both, since each window asks for them.
     #[serde(default)]
     hour_sums: HourSums,
-}
-
-/// What φ of independent events may be by chance: it has this standard deviation.
-fn chance(bins: f64, deviations: f64) -> f64 {
-    1.0 + deviations * (2.0 / bins.max(1.0)).sqrt()
-}
-
-/// What is left of φ beyond chance, from 1.
-fn beyond(spread: Spread, by: f64) -> f64 {
-    (spread.factor() / by).max(1.0)
 }
 
 /// What the hour under way adds up to.
@@ -164,8 +154,7 @@ impl BinnedComparison {
         let mut weighed = if self.is_mirrored { all.mirrored() } else { all };
         let suspect = weighed.new.x;
         weighed.new.x = self.corroborated(window, suspect);
-        let factor = self.now.factor.max(self.of_this_hour());
-        self.evidence.add_beyond(&weighed, self.now.margin, factor, minute);
+        self.evidence.add_beyond(&weighed, self.now.margin, self.now.factor, minute);
         self.hour.merge(window);
         self.hour_sums.suspect += suspect;
         self.hour_sums.events += all.legacy.x + all.new.x;
@@ -174,14 +163,6 @@ impl BinnedComparison {
             self.correct();
             self.correct_at = if minute < CLOSE_MINUTES { 0.0 } else { minute + (minute / 30.0).clamp(0.5, 5.0) };
         }
-    }
-
-    /// φ of new in the hour under way, beyond chance. After quiet hours the average over all of them learns too late
-    /// that a few subjects fail again and again; new has so few bins that this can be asked with each window.
-    fn of_this_hour(&self) -> f64 {
-        let new = &self.hour.new;
-        let spread = new.spread(self.now.slope, self.weights.all());
-        beyond(spread, chance(new.n.iter().count() as f64, 1.0))
     }
 
     /// What is to be expected of an exposure of a bin.
@@ -239,6 +220,9 @@ impl BinnedComparison {
         self.now.slope = self.slope(&seen);
         let bins_of = |own: &BinCounts| own.n.iter().count() as f64;
         let (legacy, new) = (bins_of(&seen.legacy), bins_of(&seen.new));
+        // The standard deviation of φ of independent events.
+        let chance = |bins: f64, deviations: f64| 1.0 + deviations * (2.0 / bins.max(1.0)).sqrt();
+        let beyond = |spread: Spread, by: f64| (spread.factor() / by).max(1.0);
         let [both, of_new] = self.all_hours();
         self.now.factor = beyond(both, chance(legacy + new, 1.0)).max(beyond(of_new, chance(new, 2.0)));
         let [both, _] = self.spreads(&seen);

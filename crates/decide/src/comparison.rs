@@ -4,8 +4,7 @@
 //!
 //! **A subject in trouble for a while** has several events in a row. Within an hour they count as
 //! what they are, one cluster: each window's evidence is divided by φ ([`clustering`](super::clustering)),
-//! taken within hours and averaged over all of them, the larger of both sides', or by that of the hour under way
-//! where that is larger: after quiet hours an average learns too late that a few subjects fail again and again.
+//! taken within hours and averaged over all of them, the larger of both sides'.
 //!
 //! **A subject always in trouble** has events for as long as the attempt lasts. Which side got more of
 //! such subjects was settled when the hash assigned them, so new's rate differs from legacy's for good
@@ -47,9 +46,6 @@ const MARGIN_DEVIATIONS: f64 = 2.0;
 const MARGIN_MAX: f64 = 20.0;
 /// What a subject does within so long is one cluster.
 const HOUR_MINUTES: f64 = 60.0;
-
-/// What φ of independent events is within a single hour, but for one time in six.
-const HOUR_CHANCE: f64 = 1.14;
 
 /// A comparison with legacy, growing window by window. It starts over with each attempt.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -129,10 +125,8 @@ impl Comparison {
     /// φ within hours, from 1: what the next window's evidence is divided by.
     #[must_use]
     pub fn factor(&self) -> f64 {
-        let now = [self.hour.legacy.spread(), self.hour.new.spread()];
-        let [legacy, new] = self.hours;
-        let all = factor(legacy.plus(now[0]), new.plus(now[1]));
-        all.max(factor(now[0], now[1]) / HOUR_CHANCE)
+        let [legacy, new] = self.all_hours();
+        factor(legacy, new)
     }
 
     /// By how much the two rates may differ because of how the hash dealt the subjects out, as a ratio
