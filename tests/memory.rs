@@ -59,7 +59,7 @@ fn ask(meter: &mut Meter, plan: &Plan, number: usize, id: u64, at_ms: f64) {
     let assignment = Assignment { variant, reason: Reason::Bucketed, stage: 0, bucket: Some(1), revision: REVISION };
     let assigned = Assigned { number, assignment, subject: Some(SubjectHash::of(&id.to_le_bytes())) };
     let path = if id.is_multiple_of(3) { format!("/r{number}/api/x") } else { format!("/r{number}/page") };
-    let visit = Visit { plan, assigned, path: &path, at_ms, client: None, has_opted_out: false, told: None };
+    let visit = Visit { plan, assigned, path: &path, at_ms, client: None, has_opted_out: false, traits: None };
     let latency = i16::try_from(60 + (id.wrapping_mul(2_654_435_761) >> 8) % 160).ok();
     let is_failure = id.is_multiple_of(50);
     meter.count(

@@ -1,4 +1,4 @@
-//! What isolates tell each other of their breakers, in the whole system: with and without relays, however the network
+//! What isolates report to each other of their breakers, in the whole system: with and without relays, however the network
 //! treats it.
 //!
 //! 1. While new is down, an isolate that has just begun sends it one request, and no more than that.
@@ -40,7 +40,7 @@ fn visit(system: &mut System, place: usize, does_new_answer: bool) -> (bool, Var
     got
 }
 
-/// New is down, and the isolate of the first place has found out and told.
+/// New is down, and the isolate of the first place has found out and reported it.
 fn down(seed: u64, per_relay: usize, network: Network) -> System {
     let mut system = system(seed, per_relay);
     system.network = network;
@@ -106,7 +106,7 @@ fn one_isolate_that_alone_cannot_reach_new_opens_no_other_breaker() {
                 }
                 system.pass(250);
             }
-            assert!(system.told.0 > 100, "the others are told of it: {:?}", system.told);
+            assert!(system.shared.0 > 100, "the others learn of it: {:?}", system.shared);
             assert_eq!((system.opened - opened, on_new), (0, visits), "{per_relay} to a relay, seed {seed}");
         }
     }
@@ -125,7 +125,7 @@ fn what_nobody_says_any_more_is_over_within_seconds() {
                 }
                 system.pass(250);
             }
-            let (times, last_ms) = system.told;
+            let (times, last_ms) = system.shared;
             assert!(times > 0 && last_ms - ended_ms < 15_000, "{per_relay}: {times}, {} ms", last_ms - ended_ms);
         }
     }

@@ -84,8 +84,8 @@ pub struct System {
     pub trace: VecDeque<String>,
     /// How many breakers have opened.
     pub opened: usize,
-    /// How many answers have told an isolate of an open breaker, and when the last one did.
-    pub told: (usize, i64),
+    /// How many answers had an open breaker of another isolate, and when the last one did.
+    pub shared: (usize, i64),
     seed: u64,
 }
 
@@ -115,7 +115,7 @@ impl System {
             direct: 0,
             trace: VecDeque::new(),
             opened: 0,
-            told: (0, 0),
+            shared: (0, 0),
             seed,
         };
         (0..places).for_each(|place| system.restart(place));
@@ -186,7 +186,7 @@ impl System {
             let assignment = assign(&ready.snapshot.standings[number], &visitor);
             let assigned = Assigned { number, assignment, subject: Some(visitor.0) };
             let visit =
-                Visit { plan, assigned, path: "/", at_ms: now_ms, client: None, has_opted_out: false, told: None };
+                Visit { plan, assigned, path: "/", at_ms: now_ms, client: None, has_opted_out: false, traits: None };
             let outcome = Outcome { status: Some(200), ..Outcome::default() };
             self.places[place].isolate.instruments(now_ms).meter.count(&visit, outcome);
             (assignment.variant, assignment.revision)
@@ -341,7 +341,7 @@ impl System {
         if let (Caller::Isolate(.., isolate), Ok(answer)) = (&caller, &outcome) {
             self.acknowledge(isolate, answer);
             if !answer.breakers.is_empty() {
-                self.told = (self.told.0 + 1, self.world.now_ms);
+                self.shared = (self.shared.0 + 1, self.world.now_ms);
             }
         }
         let outcome = outcome.map(|answer| serde_json::to_string(&answer).unwrap());

@@ -73,9 +73,9 @@ impl Site {
         })
     }
 
-    /// What the isolate tells the others, and then is told.
-    fn flush(&mut self, told: Vec<OpenBreaker>) -> Vec<OpenBreaker> {
-        self.world.controller.breakers = told;
+    /// What the isolate reports to the others, and then learns.
+    fn flush(&mut self, reported: Vec<OpenBreaker>) -> Vec<OpenBreaker> {
+        self.world.controller.breakers = reported;
         self.now_ms += 2_000.0;
         self.world.now_ms = self.now_ms as i64;
         self.world.ask("a");
@@ -206,12 +206,12 @@ fn what_one_isolate_has_seen_makes_one_request_of_another_a_probe() {
     let endpoints = r#""endpoints":{"api":"path:/a/api/*"},"#;
     let mut seeing = Site::new("", endpoints);
     (0..20).for_each(|_| seeing.new_answers("/api/x", Ok(503)));
-    let told = seeing.flush(Vec::new());
+    let reported = seeing.flush(Vec::new());
     let endpoint = Some("api".to_owned());
-    assert_eq!(told, [OpenBreaker { rollout: "a".to_owned(), new: NEW.to_owned(), endpoint }]);
+    assert_eq!(reported, [OpenBreaker { rollout: "a".to_owned(), new: NEW.to_owned(), endpoint }]);
 
     let mut hearing = Site::new("", endpoints);
-    assert_eq!(hearing.flush(told.clone()), [], "it has seen nothing");
+    assert_eq!(hearing.flush(reported.clone()), [], "it has seen nothing");
     assert_eq!(hearing.begin("GET", "/page").1, NEW, "another endpoint");
     let (probe, first) = hearing.begin("GET", "/api/x");
     let (other, second) = hearing.begin("GET", "/api/x");
@@ -220,23 +220,27 @@ fn what_one_isolate_has_seen_makes_one_request_of_another_a_probe() {
     assert!(matches!(hearing.go_on(probe, Ok(503)), Step::Ask { url, .. } if url.starts_with(LEGACY)));
     is_rescued(&hearing.go_on(probe, Ok(200)));
     assert_eq!(hearing.begin("POST", "/api/x").1, LEGACY);
-    assert_eq!(hearing.events(), ["breaker_heard", "breaker_open"]);
+    assert_eq!(hearing.events(), ["breaker_reported", "breaker_open"]);
     let Tally { requests, errors, rescued, .. } = hearing.tally();
-    assert_eq!((requests, errors, rescued), (2, 2, 1), "the probe and the POST; what was kept from new on hearsay not");
+    assert_eq!(
+        (requests, errors, rescued),
+        (2, 2, 1),
+        "the probe and the POST; what was kept from new on a report of others not"
+    );
 
     let mut healthy = Site::new("", endpoints);
-    healthy.flush(told.clone());
+    healthy.flush(reported.clone());
     healthy.new_answers("/api/x", Ok(200));
     healthy.new_answers("/api/x", Ok(200));
-    assert_eq!(healthy.events(), ["breaker_heard"]);
-    assert_eq!(healthy.flush(told), [], "it has seen that new answers");
+    assert_eq!(healthy.events(), ["breaker_reported"]);
+    assert_eq!(healthy.flush(reported), [], "it has seen that new answers");
     assert_eq!((healthy.begin("GET", "/api/x").1, healthy.begin("GET", "/api/x").1), (NEW, NEW));
 }
 
 #[test]
 fn what_others_say_of_another_upstream_says_nothing() {
     let mut site = Site::new("", "");
-    let told = OpenBreaker { rollout: "a".to_owned(), new: "https://elsewhere.example".to_owned(), endpoint: None };
-    site.flush(vec![told]);
+    let reported = OpenBreaker { rollout: "a".to_owned(), new: "https://elsewhere.example".to_owned(), endpoint: None };
+    site.flush(vec![reported]);
     assert_eq!((site.begin("GET", "/x").1, site.begin("GET", "/x").1), (NEW, NEW));
 }

@@ -60,14 +60,20 @@ fn token_if_any(isolate: &mut Isolate) -> Option<String> {
     Some(token.split('"').next().unwrap().to_owned())
 }
 
-const HERE: Reporting<'_> =
-    Reporting { method: "POST", from: "192.0.2.1", origin: None, fetch_site: None, host: "shop.example" };
+const HERE: Reporting<'_> = Reporting {
+    method: "POST",
+    from: "192.0.2.1",
+    origin: None,
+    fetch_site: None,
+    host: "shop.example",
+    user_agent: None,
+};
 
 /// What a page reports, as it comes in; the problem's status where it is refused.
 fn report(isolate: &mut Isolate, reporting: &Reporting<'_>, token: &str) -> Result<(), u16> {
     isolate.admit_report(reporting, NOW_MS).map_err(|problem| problem.status)?;
     let text = format!(r#"{{"token":"{token}","metrics":{{"lcp":1200}},"js_errors":0,"events":["used"]}}"#);
-    isolate.take_report(reporting, &text, NOW_MS).map(|_| ()).map_err(|problem| problem.status)
+    isolate.take_report(reporting, &text, &Bare, NOW_MS).map(|_| ()).map_err(|problem| problem.status)
 }
 
 /// The reports in the batches that were sent, each with its network.
@@ -150,7 +156,7 @@ fn message(side: Option<Variant>, groups: &[&str]) -> InAppMessage {
 /// The answer to a page that asks for messages, sent with these headers.
 fn asked(isolate: &mut Isolate, token: &str, headers: &str) -> Answer {
     let text = format!(r#"{{"token":"{token}","messages":true}}"#);
-    let asking = isolate.take_report(&HERE, &text, NOW_MS).unwrap();
+    let asking = isolate.take_report(&HERE, &text, &Bare, NOW_MS).unwrap();
     let request = RequestText::new(format!("POST\nhttps://shop.example/_tidegate/beacon\n{headers}"));
     asking.map_or_else(Answer::empty, |asking| isolate.answer_page(&asking, &request, &Bare, NOW_MS))
 }
@@ -172,9 +178,12 @@ fn a_page_that_asks_gets_the_messages_that_are_for_it_and_no_other_page_any() {
     let member = asked(&mut world.isolate, &own, "x-department:beta");
     assert_eq!(titles(&member), 2, "the report's own request says who is in a group");
     let silent = format!(r#"{{"token":"{own}"}}"#);
-    assert!(world.isolate.take_report(&HERE, &silent, NOW_MS).unwrap().is_none(), "who does not ask gets nothing");
+    assert!(
+        world.isolate.take_report(&HERE, &silent, &Bare, NOW_MS).unwrap().is_none(),
+        "who does not ask gets nothing"
+    );
     let forged = format!(r#"{{"token":"{}","messages":true}}"#, own.replacen(":new:", ":legacy:", 1));
-    assert_eq!(world.isolate.take_report(&HERE, &forged, NOW_MS).unwrap_err().status, 403);
+    assert_eq!(world.isolate.take_report(&HERE, &forged, &Bare, NOW_MS).unwrap_err().status, 403);
     shows(&mut world, &[]);
     assert_eq!(asked(&mut world.isolate, &own, "").status, 204, "it is over");
 }

@@ -209,7 +209,8 @@ impl World {
         for request in 0..requests {
             let subject = Some(SubjectHash::of(&request.to_le_bytes()));
             let assigned = Assigned { number, assignment, subject };
-            let visit = Visit { plan, assigned, path: "/", at_ms: now_ms, client: None, has_opted_out: false };
+            let visit =
+                Visit { plan, assigned, path: "/", at_ms: now_ms, client: None, has_opted_out: false, traits: None };
             let outcome = Outcome { status: Some(200), ..Outcome::default() };
             self.isolate.instruments(now_ms).meter.count(&visit, outcome);
         }

@@ -26,7 +26,7 @@ fn count(meter: &mut Meter, plan: &Plan, number: usize, requests: u64) {
         let assignment = Assignment { variant, reason: Reason::Bucketed, stage: 0, bucket: Some(1), revision: 7 };
         let assigned = Assigned { number, assignment, subject: Some(hash) };
         let path = if n.is_multiple_of(3) { "/api/goods" } else { "/page" };
-        let visit = Visit { plan, assigned, path, has_opted_out: false, at_ms: AT_MS, client: None, told: None };
+        let visit = Visit { plan, assigned, path, has_opted_out: false, at_ms: AT_MS, client: None, traits: None };
         // The sum of four even ones: a hump, as latencies have.
         let spread: u64 = (0..4).map(|part| (hash.get() >> (8 * part)) % 30).sum();
         let latency = i16::try_from(90 + spread).ok();

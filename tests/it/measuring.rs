@@ -508,7 +508,7 @@ fn visit<'a>(
         at_ms: (MINUTE + minute) as f64 * 60_000.0,
         client: client.map(hash),
         has_opted_out: false,
-        told: None,
+        traits: None,
     }
 }
 
@@ -637,7 +637,7 @@ fn flood(isolate: &mut Isolate, requests: u64) {
             at_ms: START_MS,
             client: None,
             has_opted_out: false,
-            told: None,
+            traits: None,
         };
         isolate.meter.count(
             &visit,

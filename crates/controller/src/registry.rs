@@ -99,7 +99,7 @@ impl IsolateRegistry {
                 self.isolates.insert(flush.isolate.clone(), own);
             }
         }
-        self.breakers.hear(&flush.breakers, now);
+        self.breakers.note(&flush.breakers, now);
         let is_due = (now.as_epoch_ms() - self.swept_ms).abs() >= SWEEP_MS;
         if is_due {
             self.swept_ms = now.as_epoch_ms();
@@ -108,9 +108,9 @@ impl IsolateRegistry {
         is_due
     }
 
-    /// The breakers that are open in some isolate, as isolates and relays have told lately.
+    /// The breakers that are open in some isolate, as isolates and relays have reported lately.
     pub fn open_breakers(&self, now: Instant) -> Vec<OpenBreaker> {
-        self.breakers.told(now)
+        self.breakers.current(now)
     }
 
     /// The number of an isolate's last batch that is stored, where that is known.

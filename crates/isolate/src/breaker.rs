@@ -17,7 +17,7 @@
 //! 4. A probe that never comes back holds no other up: its mark ends with its limit.
 //! 5. What other isolates say opens nothing. Where this one has had no good answer lately, it makes the next request
 //!    a probe: the others go to legacy until that one is back, and count nowhere. A good answer ends it, and for a
-//!    while nothing is heard then; so one isolate with a bad network costs each of the others a probe in 10 s.
+//!    while nothing is suspected then; so one isolate with a bad network costs each of the others a probe in 10 s.
 //!
 //! The thresholds are those of linkerd2-proxy's accrual breakers (a share with a least number; consecutive failures
 //! with exponential backoff and jitter). A share alone would open on the first failure of a quiet path, and
@@ -52,12 +52,12 @@ const LOST_MS: f64 = 1_000.0;
 pub const HEARD_MS: f64 = 5_000.0;
 /// A good answer of this age is newer than what the others have seen, which came by two flushes.
 const SEEN_MS: f64 = 2_000.0;
-/// After a good answer to such a probe nothing is heard for so long.
+/// After a good answer to such a probe nothing is suspected for so long.
 const TRUST_MS: f64 = 10_000.0;
 /// Where it is not known how long answers usually take, such a probe has this part of the time-out: longer than
 /// silence lasts, since nothing has failed here.
 const HEARD_PART: f64 = 0.25;
-/// An open breaker is told to others until so long after its pause: one without requests to probe with knows nothing
+/// An open breaker is reported to others until so long after its pause: one without requests to probe with knows nothing
 /// any more.
 const TOLD_MS: f64 = 5_000.0;
 
@@ -160,8 +160,8 @@ impl Breaker {
         self.state == State::Closed && now_ms >= self.heard_until_ms
     }
 
-    /// Whether other isolates are to be told that it is open.
-    pub fn is_told(&self, now_ms: f64) -> bool {
+    /// Whether other isolates are to know that it is open.
+    pub fn is_shared(&self, now_ms: f64) -> bool {
         match self.state {
             State::Closed => false,
             State::Open { until_ms } => now_ms < until_ms + TOLD_MS,
@@ -170,7 +170,7 @@ impl Breaker {
     }
 
     /// Takes note that other isolates have it open.
-    pub fn hear(&mut self, now_ms: f64) {
+    pub fn suspect(&mut self, now_ms: f64) {
         let is_known_better = now_ms < self.trusted_until_ms || now_ms - self.good_at_ms < SEEN_MS;
         if self.state == State::Closed && !is_known_better {
             self.heard_until_ms = now_ms + HEARD_MS;
@@ -567,22 +567,22 @@ mod tests {
     }
 
     impl Tried {
-        fn hear(&mut self) {
-            self.breaker.hear(self.now_ms);
+        fn suspect(&mut self) {
+            self.breaker.suspect(self.now_ms);
         }
     }
 
     #[test]
     fn what_others_say_makes_one_request_a_probe_and_its_failure_opens_it() {
         let mut tried = Tried::new();
-        tried.hear();
+        tried.suspect();
         assert_eq!(tried.pass(), Passage::Probe(2_500), "nothing shows yet how long answers take here");
         assert_eq!(tried.pass(), Passage::Diverted(None), "and that has failed nowhere here");
-        assert!(!tried.breaker.is_told(tried.now_ms), "what was heard is not told on");
+        assert!(!tried.breaker.is_shared(tried.now_ms), "what others reported is not passed on");
         let opened = Turn::Opened("other isolates had left it alone, and a probe failed here too");
         assert_eq!(tried.probed(LATE), Some(opened));
         assert_eq!(tried.pass(), Passage::Diverted(Some(SILENT)));
-        assert!(tried.breaker.is_told(tried.now_ms), "what was seen is");
+        assert!(tried.breaker.is_shared(tried.now_ms), "what was seen is");
         let (pause_s, limit_ms) = tried.pause();
         assert!((4.0..=6.1).contains(&pause_s) && limit_ms == 1_000, "{pause_s} {limit_ms}");
     }
@@ -592,7 +592,7 @@ mod tests {
         let mut tried = Tried::new();
         let mut probes = 0;
         for _ in 0..600 {
-            tried.hear();
+            tried.suspect();
             match tried.pass() {
                 Passage::Probe(_) => {
                     probes += 1;
@@ -613,21 +613,21 @@ mod tests {
         for _ in 0..100 {
             tried.send(GOOD);
             tried.now_ms += 500.0;
-            tried.hear();
+            tried.suspect();
         }
-        tried.hear();
+        tried.suspect();
         tried.now_ms += 2_000.0;
         assert_eq!(tried.pass(), Passage::Free, "nor did it before");
-        tried.hear();
+        tried.suspect();
         assert!(!tried.breaker.is_closed(tried.now_ms), "now its own are old");
         tried.now_ms += 5_000.0;
-        assert_eq!(tried.pass(), Passage::Free, "and what was heard is over");
+        assert_eq!(tried.pass(), Passage::Free, "and what was suspected is over");
     }
 
     #[test]
     fn a_probe_on_others_word_whose_client_leaves_makes_way_for_another() {
         let mut tried = Tried::new();
-        tried.hear();
+        tried.suspect();
         assert_eq!(tried.pass(), Passage::Probe(2_500));
         tried.breaker.note_left(true, tried.now_ms);
         assert_eq!(tried.pass(), Passage::Probe(2_500));
@@ -638,18 +638,18 @@ mod tests {
     #[test]
     fn what_cannot_be_asked_twice_is_sent_as_if_nothing_had_been_heard() {
         let mut tried = Tried::new();
-        tried.hear();
+        tried.suspect();
         assert_eq!(tried.breaker.pass(LIMIT_MS, false, 1, tried.now_ms).0, Passage::Free);
     }
 
     #[test]
     fn others_are_told_until_its_pause_is_over_and_no_longer() {
         let mut tried = Tried::opened();
-        assert!(tried.breaker.is_told(tried.now_ms) && tried.breaker.is_told(tried.now_ms + 8_900.0));
-        assert!(!tried.breaker.is_told(tried.now_ms + 11_100.0), "nobody has asked since");
+        assert!(tried.breaker.is_shared(tried.now_ms) && tried.breaker.is_shared(tried.now_ms + 8_900.0));
+        assert!(!tried.breaker.is_shared(tried.now_ms + 11_100.0), "nobody has asked since");
         tried.pause();
-        assert!(tried.breaker.is_told(tried.now_ms));
+        assert!(tried.breaker.is_shared(tried.now_ms));
         tried.probed(GOOD);
-        assert!(!tried.breaker.is_told(tried.now_ms));
+        assert!(!tried.breaker.is_shared(tried.now_ms));
     }
 }

@@ -4,7 +4,7 @@
 //! A path belongs to the most specific endpoint that takes it. What another plan or another upstream says of an
 //! address says nothing of this one: a rollout whose `new` has moved begins anew.
 //!
-//! Isolates tell each other which are open, with their flushes. What that does is the breaker's affair.
+//! Isolates report to each other which are open, with their flushes. What that does is the breaker's affair.
 
 use super::breaker::{Breaker, HEARD_MS, Turn};
 use tidegate_model::Name;
@@ -44,7 +44,7 @@ impl Entry {
         self.endpoint.as_ref() == endpoint && self.rollout == plan.key && self.new == *new
     }
 
-    fn told(&self) -> OpenBreaker {
+    fn shared(&self) -> OpenBreaker {
         open(&self.rollout, &self.new, self.endpoint.as_ref())
     }
 }
@@ -63,7 +63,7 @@ pub struct Breakers {
     /// Tells this isolate's pauses from another's.
     seed: u64,
     /// What is open elsewhere as it came last, and when: for breakers that there are not yet.
-    heard: (Vec<OpenBreaker>, f64),
+    reported: (Vec<OpenBreaker>, f64),
 }
 
 impl Breakers {
@@ -87,31 +87,31 @@ impl Breakers {
         let (_, endpoint) = endpoint_of(plan, path);
         let own = self.entries.iter().find(|entry| entry.is_of(plan, &upstreams.new.place, endpoint));
         own.map_or_else(
-            || !self.is_heard(now_ms, |own| *own == open(&plan.key, &upstreams.new.place, endpoint)),
+            || !self.is_reported(now_ms, |own| *own == open(&plan.key, &upstreams.new.place, endpoint)),
             |entry| entry.breaker.is_closed(now_ms),
         )
     }
 
     /// Whether such a breaker is open elsewhere.
-    fn is_heard(&self, now_ms: f64, is_it: impl FnMut(&OpenBreaker) -> bool) -> bool {
-        let (heard, at_ms) = &self.heard;
+    fn is_reported(&self, now_ms: f64, is_it: impl FnMut(&OpenBreaker) -> bool) -> bool {
+        let (heard, at_ms) = &self.reported;
         now_ms - at_ms < HEARD_MS && heard.iter().any(is_it)
     }
 
     /// Those that are open by what this isolate has seen, for the others.
-    pub fn told(&self, now_ms: f64) -> Vec<OpenBreaker> {
-        let open = self.entries.iter().filter(|entry| entry.breaker.is_told(now_ms));
-        open.take(OPEN_MAX).map(Entry::told).collect()
+    pub fn open(&self, now_ms: f64) -> Vec<OpenBreaker> {
+        let open = self.entries.iter().filter(|entry| entry.breaker.is_shared(now_ms));
+        open.take(OPEN_MAX).map(Entry::shared).collect()
     }
 
     /// Takes note of those that are open elsewhere.
-    pub fn hear(&mut self, told: Vec<OpenBreaker>, now_ms: f64) {
-        if !told.is_empty() {
-            for entry in self.entries.iter_mut().filter(|entry| told.contains(&entry.told())) {
-                entry.breaker.hear(now_ms);
+    pub fn learn(&mut self, reported: Vec<OpenBreaker>, now_ms: f64) {
+        if !reported.is_empty() {
+            for entry in self.entries.iter_mut().filter(|entry| reported.contains(&entry.shared())) {
+                entry.breaker.suspect(now_ms);
             }
         }
-        self.heard = (told, now_ms);
+        self.reported = (reported, now_ms);
     }
 
     /// Takes note of what has come of a request.
@@ -146,8 +146,8 @@ impl Breakers {
                 }
                 let (rollout, new, endpoint) = (plan.key.clone(), new.clone(), endpoint.cloned());
                 let mut entry = Entry { rollout, new, endpoint, breaker: Breaker::default() };
-                if self.is_heard(now_ms, |own| *own == entry.told()) {
-                    entry.breaker.hear(self.heard.1);
+                if self.is_reported(now_ms, |own| *own == entry.shared()) {
+                    entry.breaker.suspect(self.reported.1);
                 }
                 self.entries.push(entry);
                 self.entries.len() - 1
@@ -178,7 +178,7 @@ fn remark(entry: &Entry, turn: Turn) -> BreakerRemark {
     let new = &entry.new;
     let (event, message) = match turn {
         Turn::Heard => {
-            ("breaker_heard", format!("new ({new}{of}) fails for other isolates; one request tries it here"))
+            ("breaker_reported", format!("new ({new}{of}) fails for other isolates; one request tries it here"))
         }
         Turn::Opened(why) => ("breaker_open", format!("new ({new}{of}) is not asked for now: {why}; legacy answers")),
         Turn::Closed => ("breaker_closed", format!("new ({new}{of}) is asked again")),

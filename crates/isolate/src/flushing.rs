@@ -87,7 +87,7 @@ impl Isolate {
         let batch = if takes_counts { self.meter.take() } else { None };
         let (messages, versions) = (Some(self.messages.digest), self.versions.take());
         let shadow = self.shadows.take_samples();
-        let breakers = self.breakers.told(ms(now));
+        let breakers = self.breakers.open(ms(now));
         let mut flush = Flush { isolate: self.setup.id.clone(), messages, batch, versions, shadow, breakers, ..report };
         flush.faults.extend(self.meter.fault(ms(now)));
         let text = serde_json::to_string(&flush).unwrap_or_default();
@@ -113,7 +113,7 @@ impl Isolate {
                 // A new isolate learns from its relay what there is to be known.
                 let is_unconfirmed =
                     answer.is_elsewhere || self.configuration.absorb_answer(&answer, ask.known.as_deref(), now);
-                self.breakers.hear(answer.breakers, ms(now));
+                self.breakers.learn(answer.breakers, ms(now));
                 if let Some(messages) = answer.messages {
                     self.messages = messages;
                 }

@@ -1,16 +1,16 @@
-//! What a circuit breaker and a request's way tell each other: whether new is asked, and what came of it. And what
-//! isolates tell each other of their breakers: that one is open, for a few seconds, and never more than that.
+//! What passes between a circuit breaker and a request: whether new is asked, and what came of it. And what
+//! isolates share of their breakers: that one is open, for a few seconds, and never more than that.
 
 use serde::{Deserialize, Deserializer, Serialize};
 
 use tidegate_model::Instant;
 use tidegate_model::plan::Plan;
 
-/// So many open breakers are told at once.
+/// So many open breakers are shared at once.
 pub const OPEN_MAX: usize = 64;
-/// What was told is told on for so long, in milliseconds: longer than two flushes are apart.
+/// What was reported is passed on for so long, in milliseconds: longer than two flushes are apart.
 const TOLD_MS: i64 = 3_000;
-/// The longest name of an upstream that is told.
+/// The longest name of an upstream that is shared.
 const NAME_CHARS_MAX: usize = 500;
 
 /// What becomes of a request to new.
@@ -19,7 +19,7 @@ pub enum Passage {
     /// It is sent.
     #[default]
     Free,
-    /// It is sent, and tells whether others may be. Where legacy can answer in its place, it is given up after so many
+    /// It is sent, and shows whether others may be. Where legacy can answer in its place, it is given up after so many
     /// milliseconds.
     Probe(u64),
     /// It is not sent, and counts as what the last one that failed was; legacy answers. Nothing is counted where new
@@ -62,7 +62,7 @@ pub struct Trial {
     pub is_probe: bool,
 }
 
-/// What a request tells its breaker.
+/// What a breaker learns of a request.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum News {
     /// New was asked.
@@ -88,15 +88,15 @@ pub struct OpenBreaker {
     pub endpoint: Option<String>,
 }
 
-/// The breakers that are open in some isolate, as they were told lately. Nothing of it is stored.
+/// The breakers that are open in some isolate, as they were reported lately. Nothing of it is stored.
 #[derive(Debug, Default)]
 pub struct OpenBreakers(Vec<(OpenBreaker, Instant)>);
 
 impl OpenBreakers {
-    /// Takes note of what was told.
-    pub fn hear(&mut self, told: &[OpenBreaker], now: Instant) {
+    /// Takes note of what was reported.
+    pub fn note(&mut self, reported: &[OpenBreaker], now: Instant) {
         self.0.retain(|(_, at)| is_late(*at, now));
-        for breaker in told.iter().take(OPEN_MAX) {
+        for breaker in reported.iter().take(OPEN_MAX) {
             let is_full = self.0.len() >= OPEN_MAX;
             match self.0.iter_mut().find(|(own, _)| own == breaker) {
                 Some((_, at)) => *at = now,
@@ -106,8 +106,8 @@ impl OpenBreakers {
         }
     }
 
-    /// What is to be told on.
-    pub fn told(&self, now: Instant) -> Vec<OpenBreaker> {
+    /// What is to be passed on.
+    pub fn current(&self, now: Instant) -> Vec<OpenBreaker> {
         self.0.iter().filter(|(_, at)| is_late(*at, now)).map(|(own, _)| own.clone()).collect()
     }
 }
@@ -117,14 +117,14 @@ fn is_late(at: Instant, now: Instant) -> bool {
     now.ms_since(at).abs() < TOLD_MS
 }
 
-/// Reads what was told of breakers: it decides nothing, so what cannot be read takes nothing else with it.
+/// Reads what was reported of breakers: it decides nothing, so what cannot be read takes nothing else with it.
 ///
 /// # Errors
 /// When it is no list.
 pub fn read_open<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<OpenBreaker>, D::Error> {
     let read = Vec::<serde_json::Value>::deserialize(deserializer)?;
-    let told = read.into_iter().take(OPEN_MAX).filter_map(|own| serde_json::from_value(own).ok());
-    Ok(told.filter(|own: &OpenBreaker| own.new.chars().count() <= NAME_CHARS_MAX).collect())
+    let reported = read.into_iter().take(OPEN_MAX).filter_map(|own| serde_json::from_value(own).ok());
+    Ok(reported.filter(|own: &OpenBreaker| own.new.chars().count() <= NAME_CHARS_MAX).collect())
 }
 
 #[cfg(test)]
@@ -136,16 +136,16 @@ mod tests {
     }
 
     #[test]
-    fn what_was_told_is_told_on_for_three_seconds_and_so_many_at_once() {
+    fn what_was_reported_is_passed_on_for_three_seconds_and_so_many_at_once() {
         let at = |ms: i64| Instant::from_epoch_ms(1_000_000 + ms);
-        let mut told = OpenBreakers::default();
-        told.hear(&[open("a")], at(0));
-        told.hear(&[open("b"), open("a")], at(2_000));
-        assert_eq!(told.told(at(4_900)), [open("a"), open("b")]);
-        told.hear(&[open("b")], at(4_900));
-        assert_eq!(told.told(at(5_000)), [open("b")], "nobody says so any more");
+        let mut breakers = OpenBreakers::default();
+        breakers.note(&[open("a")], at(0));
+        breakers.note(&[open("b"), open("a")], at(2_000));
+        assert_eq!(breakers.current(at(4_900)), [open("a"), open("b")]);
+        breakers.note(&[open("b")], at(4_900));
+        assert_eq!(breakers.current(at(5_000)), [open("b")], "nobody says so any more");
         let many: Vec<OpenBreaker> = (0..1_000).map(|n| open(&n.to_string())).collect();
-        told.hear(&many, at(9_000));
-        assert_eq!(told.told(at(9_000)).len(), OPEN_MAX);
+        breakers.note(&many, at(9_000));
+        assert_eq!(breakers.current(at(9_000)).len(), OPEN_MAX);
     }
 }

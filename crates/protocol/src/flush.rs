@@ -100,7 +100,7 @@ pub struct Flush {
     /// Samples of copies that new has answered otherwise since the flush before; at most [`SHADOW_SAMPLES_MAX`].
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "read_samples")]
     pub shadow: Vec<SampleOf>,
-    /// Its breakers that are open, by what it has seen itself; of a relay, what those below it have told.
+    /// Its breakers that are open, by what it has seen itself; of a relay, what those below it have reported.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "read_open")]
     pub breakers: Vec<OpenBreaker>,
     /// The digest of the messages that it knows for pages; `None` of a release that shows none.

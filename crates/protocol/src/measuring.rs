@@ -9,7 +9,7 @@ use super::config::Snapshot;
 use super::decision::{Assigned, Decision};
 use super::exposure::{Exposure, Issuer};
 use super::message::{AnswerText, RequestText};
-use super::meter::by_value::Told;
+use super::meter::by_value::Traits;
 use super::meter::{self, Meter, Outcome, Visit};
 use tidegate_decide::assign::{Reason, Variant};
 use tidegate_decide::cohort::{SAMPLE_SALT, SLICES_SALT, Seed};
@@ -101,7 +101,7 @@ impl<'a> Measured<'a> {
             has_opted_out: self.has_opted_out(&assigned),
             at_ms,
             client: self.decision.client,
-            told: Some(Told { request: self.request, country: self.decision.country }),
+            traits: Some(Traits { request: self.request, country: self.decision.country }),
         })
     }
 

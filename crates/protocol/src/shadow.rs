@@ -206,7 +206,7 @@ impl ShadowCopy {
             at_ms: instruments.now_ms,
             client: self.client,
             has_opted_out: false,
-            told: None,
+            traits: None,
         };
         let is_mismatch = !comparison.differences.is_empty();
         let latency = self.legacy.latency_ms.filter(|_| self.has_latency && finished.outcome.is_ok());

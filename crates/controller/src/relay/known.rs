@@ -82,7 +82,7 @@ impl Known {
     pub fn hear(&mut self, answer: Answer, now: Instant) -> Option<Answer> {
         let layout = answer.layout.filter(|layout| layout.at > self.layout.at);
         self.layout = layout.unwrap_or(self.layout);
-        self.breakers.hear(&answer.breakers, now);
+        self.breakers.note(&answer.breakers, now);
         let plans = answer.plans.and_then(|text| Some((revision(&text)?, text)));
         let plans = plans.filter(|(revision, _)| *revision > self.plans());
         let are_plans_new = plans.is_some();
@@ -150,7 +150,7 @@ impl Known {
         };
         let plans = self.plans.as_ref().filter(|(revision, _)| flush.plans < *revision).map(|(_, text)| text.clone());
         let messages = flush.messages.filter(|known| *known != self.messages.digest).map(|_| self.messages.clone());
-        let (breakers, layout) = (self.breakers.told(now), Some(self.layout));
+        let (breakers, layout) = (self.breakers.current(now), Some(self.layout));
         Answer { interval_ms, plans, states, is_whole, messages, breakers, layout, ..Answer::default() }
     }
 }

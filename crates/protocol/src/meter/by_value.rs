@@ -27,7 +27,7 @@ const FORGOTTEN_MINUTES: u64 = 60;
 
 /// What a request says of itself, beside its path.
 #[derive(Clone, Copy, Debug)]
-pub struct Told<'a> {
+pub struct Traits<'a> {
     /// The request.
     pub request: &'a RequestText,
     /// The country that it came from, where a plan asks for it.
@@ -105,7 +105,7 @@ pub fn count(
     client: Option<u64>,
     vouched: &mut Vouched,
 ) {
-    let Some(told) = visit.told else { return };
+    let Some(traits) = visit.traits else { return };
     let [is_error, is_client_error, ..] = happened.kinds;
     let [first_error, first_client_error, ..] = fresh.events.map(|places| places & 1 != 0);
     let troubles = |has_happened: bool, is_first: bool| {
@@ -119,11 +119,11 @@ pub fn count(
     };
     for dimension in &visit.plan.dimensions {
         let value = match dimension {
-            Dimension::Header(name) => told.request.named(name).and_then(Dimension::shown).filter(|value| {
+            Dimension::Header(name) => traits.request.named(name).and_then(Dimension::shown).filter(|value| {
                 let hash = fnv1a64(value.as_bytes()).wrapping_mul(super::SALT) ^ fnv1a64(name.as_bytes());
                 vouched.note(hash, client, super::minute_of(visit.at_ms))
             }),
-            plain => plain_value(plain, told.request.header("user-agent"), told.country.as_ref()),
+            plain => plain_value(plain, traits.request.header("user-agent"), traits.country.as_ref()),
         };
         if let Some(own) = tally.by_mut(dimension) {
             own.add(value.unwrap_or(OTHER), &counts);

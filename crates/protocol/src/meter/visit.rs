@@ -1,6 +1,6 @@
 //! A request as it is counted: for which rollout, in which minute, at which places.
 
-use super::by_value::Told;
+use super::by_value::Traits;
 use crate::decision::Assigned;
 use tidegate_decide::assign::Reason;
 use tidegate_model::Name;
@@ -23,7 +23,7 @@ pub struct Visit<'a> {
     /// Stands in for the subject of a request without one: at most one failure of it counts in a minute.
     pub client: Option<SubjectHash>,
     /// What it says of itself; `None` where nobody asks.
-    pub told: Option<Told<'a>>,
+    pub traits: Option<Traits<'a>>,
 }
 
 /// What came of a request.
