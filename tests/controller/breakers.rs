@@ -72,9 +72,9 @@ fn a_new_isolate_sends_one_request_to_a_new_that_is_down_for_others() {
             let mut asked = [0; PLACES];
             for _ in 0..16 {
                 visit(&mut system, 0, false);
-                for place in 1..PLACES {
+                for (place, asked) in asked.iter_mut().enumerate().skip(1) {
                     let (was_new_asked, variant) = visit(&mut system, place, false);
-                    asked[place] += u32::from(was_new_asked);
+                    *asked += u32::from(was_new_asked);
                     assert_eq!(variant, Variant::Legacy);
                 }
                 system.pass(250);

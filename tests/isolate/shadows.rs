@@ -276,7 +276,7 @@ fn a_few_assets_of_a_page_are_asked_for_out_of_the_budget_and_none_of_another_ho
     let hosts =
         ["https://cdn.example/a/x.js", "//cdn.example/a/x.js", "/b/elsewhere.js", "x.js", "data:,x", "/a/x y.js"];
     assert_eq!(assets(&mut site, &hosts.map(load).concat()), [""; 0]);
-    let named = ["https://shop.example/a/p.js?v=1", "//n.example/a/q.js"].map(|path| load(path));
+    let named = ["https://shop.example/a/p.js?v=1", "//n.example/a/q.js"].map(load);
     let mut both = assets(&mut site, &named.concat());
     both.sort();
     assert_eq!(both, ["https://n.example/a/p.js?v=1", "https://n.example/a/q.js"]);
