@@ -65,7 +65,7 @@ test-wasm: setup ## Run the laws of cohorts and assignments on wasm
 	  cargo test --target wasm32-unknown-unknown --test it
 
 test-edge: test-build ## Run the tests of the request path in workerd
-	node --test --test-concurrency=2 --test-reporter=spec tests/edge/*.test.mjs
+	node --test --test-concurrency=3 --test-reporter=spec tests/edge/*.test.mjs
 
 test-cost: test-build ## Hold the CPU per request to a loose bound beside a pass-through's, so that it cannot grow unseen
 	node benches/edge/run.mjs --only tidegate --quick --rounds 24 --at-most documents=3.5,views=2.8

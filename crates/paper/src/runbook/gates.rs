@@ -101,7 +101,7 @@ impl Writing<'_> {
             Some(next) => format!("Go or no-go, to leave it for {} ({} %)", next.name, next.percentage),
             None if stage.percentage == Percentage::FULL => "Go or no-go, to complete".to_owned(),
             None => format!(
-                "It stays at {} %, until somebody completes it (`tidegate complete {}`). What comes after it may begin, and it counts as ended, once",
+                "It stays at {} %. Do not complete it to end it: `tidegate complete {}` puts 100 % of the users on the new version. It counts as ended by itself, and what comes after it may begin, once",
                 stage.percentage,
                 self.key()
             ),

@@ -98,7 +98,7 @@ impl Writing<'_> {
             .collect();
         if !at_rollback.is_empty() {
             texts.push(Text::from(
-                "The message at a rollback goes out when users are taken back, by Tidegate or by a person. After an alert or a kill the plan has no message to users: write to them by hand.",
+                "The message at a rollback goes out when users are taken back, by Tidegate or by a person, also to a smaller share. After an alert or a kill the plan has no message to users: write to them by hand.",
             ));
         }
         texts.into_list()

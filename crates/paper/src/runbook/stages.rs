@@ -92,7 +92,15 @@ impl Writing<'_> {
         // A holdout never gets any.
         let on_new = share(stage.percentage) * (1.0 - share(self.plan.holdout));
         if on_new <= 0.0 {
-            return "that of the groups alone".to_owned();
+            let copied = stage.shadow.or_else(|| self.plan.shadow.as_ref().map(|shadow| shadow.share));
+            return match copied.filter(|share| *share > Percentage::ZERO) {
+                Some(share) if stage.groups.is_empty() => {
+                    format!("copies of {share} % of the requests; no user is on the new version")
+                }
+                Some(share) => format!("that of the groups, and copies of {share} % of the requests"),
+                None if stage.groups.is_empty() => "none: no user is on the new version".to_owned(),
+                None => "that of the groups alone".to_owned(),
+            };
         }
         if let Some(load) = self.subject.load {
             let requests = load.requests_per_hour * on_new;

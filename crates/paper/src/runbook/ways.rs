@@ -40,7 +40,7 @@ pub(super) fn ways_back(all: &[Writing<'_>]) -> Vec<Block> {
         row(
             "Previous",
             format!("tidegate rollback {key} --to previous --reason \"…\""),
-            "Back to the share of the stage before, and held there.".to_owned(),
+            "Back to the share of the stage before (from the first stage: 0 %), and held there.".to_owned(),
         );
     }
     let most = all.iter().flat_map(|own| &own.plan.stages).map(|stage| stage.percentage).max();
@@ -59,13 +59,13 @@ pub(super) fn ways_back(all: &[Writing<'_>]) -> Vec<Block> {
         "Without command and console",
         format!("npx wrangler kv key put --remote --binding ROLLOUTS kill/{key} on"),
         format!(
-            "Off, through Cloudflare's own tool, in the project's folder; or in Cloudflare's dashboard: KV, the namespace bound to `ROLLOUTS`, a key `kill/{key}` with any value. Up to a minute. Deleting the key ends it."
+            "Off, through Cloudflare's own tool, in the project's folder; or in Cloudflare's dashboard: KV, the namespace bound to `ROLLOUTS`, a key `kill/{key}` with any value. Up to a minute. `npx wrangler kv key delete --remote --binding ROLLOUTS kill/{key}` ends it."
         ),
     );
     row(
         "A share, likewise",
         format!("npx wrangler kv key put --remote --binding ROLLOUTS stage/{key} 1"),
-        "1 % from now on; any other number likewise.".to_owned(),
+        "Sets exactly this share, upwards too, and a release that was killed or rolled back is on again with it: use it only to go down.".to_owned(),
     );
     let mut blocks = vec![
         Block::Paragraph(Text::from(
@@ -99,11 +99,16 @@ fn fix(all: &[Writing<'_>], key: &str) -> String {
 
 fn verify(all: &[Writing<'_>], key: &str) -> Vec<Text> {
     let mut steps = Vec::new();
-    let routed = all.iter().find(|own| !own.plan.is_flag());
-    if let Some(own) = routed {
+    // Where nobody is ever on new, legacy's answer shows nothing.
+    let reaches = |own: &Writing<'_>| {
+        own.plan.stages.iter().any(|stage| stage.percentage > Percentage::ZERO || !stage.groups.is_empty())
+    };
+    if all.iter().any(|own| !own.plan.is_flag()) {
         steps.push(Text::from(format!(
             "`tidegate verify {key}` asks the public address, as a visitor does, and says whether the version served is the one that should be."
         )));
+    }
+    if let Some(own) = all.iter().find(|own| !own.plan.is_flag() && reaches(own)) {
         steps.push(Text::from(format!(
             "By hand: {} The answer has the header `tidegate-variant: legacy`.",
             own.ask_as_a_user()
@@ -158,10 +163,16 @@ pub(super) fn commands(all: &[Writing<'_>]) -> Vec<Block> {
     row("Hold it where it is, and look", format!("tidegate pause {key} --reason \"…\""));
     row("Go on after a pause, or begin the next try after a rollback", format!("tidegate resume {key} --reason \"…\""));
     row("Bring back what was killed", format!("tidegate revive {key} --reason \"…\""));
-    row("Go on without waiting for bake time and gates", format!("tidegate advance {key} --reason \"…\""));
+    row(
+        "Next stage now, even if the figures are bad (open items of the checklist still stand before it)",
+        format!("tidegate advance {key} --reason \"…\""),
+    );
     row("Another share, by hand", format!("tidegate set {key} 5 --reason \"…\""));
     if all.iter().any(|own| own.plan.stages.last().is_some_and(|stage| stage.percentage < Percentage::FULL)) {
-        row("Complete what stays under 100 % by itself", format!("tidegate complete {key} --reason \"…\""));
+        row(
+            "100 % of the users on new, also of what the plan keeps below (not the way to end it)",
+            format!("tidegate complete {key} --reason \"…\""),
+        );
     }
     row("See what a command would do, and do nothing", format!("tidegate advance {key} --dry-run"));
     row("See the figures, the gates and what is open", format!("tidegate status {key}"));
