@@ -7,8 +7,7 @@
 use serde_json::Value;
 
 use crate::explain::ended;
-use crate::notify::words::NOTHING_TO_DO;
-use tidegate_model::notification::{Folded, Link, Notification, NotificationKind, Urgency};
+use tidegate_model::notification::{Folded, Link, NOTHING_TO_DO, Notification, NotificationKind, Urgency};
 use tidegate_model::{Instant, Name};
 
 /// A folded message lists so many of its messages.
@@ -38,7 +37,7 @@ pub fn fold(parts: &[Part]) -> Option<Notification> {
     let is_one = rollouts.len() == 1;
     let since = first.folded.as_ref().and_then(|own| own.since).unwrap_or(first.at);
     // Of a folded one the line of its own gravest message, without what folding has put behind it.
-    let own_line = lead.folded.as_ref().map_or_else(|| without_ask(lead).to_owned(), |own| own.headline.clone());
+    let own_line = lead.folded.as_ref().map_or_else(|| lead.what().to_owned(), |own| own.headline.clone());
     // Of one rollout the last message knows what is to be done: what the gravest says may be over.
     let is_over = is_one && !last.state.is_empty() && last.state != lead.state;
     let action = if is_over {
@@ -85,12 +84,6 @@ pub fn fold(parts: &[Part]) -> Option<Notification> {
         entry: entries(parts),
         folded: Some(Folded { since: Some(since), headline: own_line, of }),
     })
-}
-
-/// A headline without what it asks for.
-fn without_ask(own: &Notification) -> &str {
-    let ask = own.action.as_deref().unwrap_or(NOTHING_TO_DO);
-    own.headline.strip_suffix(ask).unwrap_or(&own.headline).trim_end()
 }
 
 /// What messages are about, each kind and rollout once.

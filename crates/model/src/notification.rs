@@ -173,6 +173,17 @@ pub struct Folded {
     pub of: Vec<(NotificationKind, Name)>,
 }
 
+/// What a headline ends with where nothing is asked of anybody.
+pub const NOTHING_TO_DO: &str = "No action needed.";
+
+impl Notification {
+    /// The headline without what it asks for.
+    pub fn what(&self) -> &str {
+        let ask = self.action.as_deref().unwrap_or(NOTHING_TO_DO);
+        self.headline.strip_suffix(ask).unwrap_or(&self.headline).trim_end()
+    }
+}
+
 impl Default for Notification {
     fn default() -> Self {
         Self {

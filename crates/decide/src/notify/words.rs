@@ -8,14 +8,11 @@ use crate::schedule::{Blocker, Outlook};
 use crate::sources::{About, Sources};
 use tidegate_model::command::Command;
 use tidegate_model::condition::Metric;
-use tidegate_model::notification::{Link, Notification, NotificationKind, Urgency};
+use tidegate_model::notification::{Link, NOTHING_TO_DO, Notification, NotificationKind, Urgency};
 use tidegate_model::plan::messages::Links;
 use tidegate_model::plan::words::Severity;
 use tidegate_model::plan::{Guardrail, Plan, Stage};
 use tidegate_model::{Instant, Name};
-
-/// What a headline ends with where nothing is asked of anybody.
-pub const NOTHING_TO_DO: &str = "No action needed.";
 
 /// All that messages of one rollout at one moment have in common.
 pub struct Words<'a> {

@@ -31,10 +31,10 @@ pub fn message(n: &Notification) -> Value {
     let is_long = |headline: &str| headline.encode_utf16().count() > HEADER_CHARS;
     let mut headline = text::signed_headline(n);
     let mut to_do = text::to_do(n);
-    if is_long(&headline) && text::without_ask(n) != n.headline {
+    if is_long(&headline) && n.action.is_some() && n.what() != n.headline {
         // A title of what happened, and below it what to do.
         to_do = n.action.as_deref().map(text::line);
-        headline = text::signed(n, text::without_ask(n));
+        headline = text::signed(n, n.what());
     }
     let mut blocks = Vec::new();
     if is_long(&headline) {

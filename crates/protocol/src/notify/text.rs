@@ -257,12 +257,6 @@ pub fn to_do(n: &Notification) -> Option<String> {
     n.action.as_deref().map(line).filter(|action| !line(&n.headline).contains(action.as_str()))
 }
 
-/// The headline without what it asks for, for where there is little room; that stands below it then.
-pub fn without_ask(n: &Notification) -> &str {
-    let ask = n.action.as_deref().unwrap_or_default();
-    n.headline.strip_suffix(ask).unwrap_or(&n.headline).trim_end()
-}
-
 /// The commands of a message, each on a line, so many that they are read.
 pub fn commands(n: &Notification) -> Vec<String> {
     let lines = n.command.iter().flat_map(|text| text.lines()).map(line);
