@@ -3,8 +3,9 @@
 //! 1. Of one rollout a channel gets at most five messages a minute, and at most ten of all rollouts. What is more
 //!    waits for the end of that minute, and is then one message.
 //! 2. A storm that goes on is reported ever more rarely: after one minute, two, four and so on, to a quarter of an
-//!    hour. What is critical is held for five minutes at the most.
-//! 3. A rollback, a kill and an escalation wait for nothing, unless there have been five of those within the minute.
+//!    hour. What is critical, or about who is on new, is held for five minutes at the most.
+//! 3. A rollback, a kill and an escalation wait for nothing, unless there have been five of those within the minute; nor
+//!    does what revokes the last of them.
 
 use tidegate_model::Instant;
 
@@ -37,7 +38,7 @@ pub struct Sent {
 pub enum Patience {
     /// As long as any.
     Calm,
-    /// It is critical.
+    /// It is critical, or about who is on new.
     Critical,
 }
 
