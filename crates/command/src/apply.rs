@@ -32,7 +32,7 @@ pub fn run(arguments: &ApplyArguments, json: bool) -> Result<(), Failure> {
         let has_changed = foreseen.changes.iter().any(|change| change.change == "changed");
         let known: Value = if has_changed { client.get("plans", &[])?.read()? } else { Value::Null };
         let before = known.get("rollouts").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-        note(&table(&foreseen, &|key| differences(plan_of(before, key), plan_of(&rollouts, key))));
+        note(&table(&foreseen, &|key| differences(found(before, "key", key), found(&rollouts, "key", key))));
     }
     let count = foreseen.changes.iter().filter(|change| change.change != "unchanged").count();
     if count == 0 {
@@ -76,8 +76,9 @@ fn part<'a>(of: &'a Value, name: &str) -> &'a Value {
     of.get(name).unwrap_or(&Value::Null)
 }
 
-fn plan_of<'a>(rollouts: &'a [Value], key: &str) -> &'a Value {
-    rollouts.iter().find(|own| *part(own, "key") == *key).unwrap_or(&Value::Null)
+/// The one of a list whose field says so, or nothing.
+fn found<'a>(list: &'a [Value], field: &str, wanted: &str) -> &'a Value {
+    list.iter().find(|own| *part(own, field) == *wanted).unwrap_or(&Value::Null)
 }
 
 /// Where two plans differ, a line each: `upstreams.new: "https://a" → "https://b"`.
@@ -107,18 +108,16 @@ fn compare(path: &str, before: &Value, after: &Value, lines: &mut Vec<String>) {
             let named = |list: &[Value]| list.iter().all(|own| part(own, "name").is_string());
             if named(old) && named(new) {
                 let name = |own: &Value| part(own, "name").as_str().unwrap_or_default().to_owned();
-                let find =
-                    |list: &[Value], wanted: &str| list.iter().find(|own| *part(own, "name") == *wanted).cloned();
                 let mut names: Vec<String> = old.iter().map(name).collect();
                 names.extend(new.iter().map(name).filter(|own| !old.iter().any(|known| name(known) == *own)));
                 for own in names {
-                    let side = |list: &[Value]| find(list, &own).unwrap_or(Value::Null);
-                    compare(&below(&own), &side(old), &side(new), lines);
+                    compare(&below(&own), found(old, "name", &own), found(new, "name", &own), lines);
                 }
             } else {
                 for index in 0..old.len().max(new.len()) {
-                    let at = |list: &[Value]| list.get(index).cloned().unwrap_or(Value::Null);
-                    compare(&below(&(index + 1).to_string()), &at(old), &at(new), lines);
+                    let (old, new) = (old.get(index), new.get(index));
+                    let (old, new) = (old.unwrap_or(&Value::Null), new.unwrap_or(&Value::Null));
+                    compare(&below(&(index + 1).to_string()), old, new, lines);
                 }
             }
         }

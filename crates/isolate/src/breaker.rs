@@ -49,23 +49,23 @@ const JITTER: f64 = 0.2;
 const LOST_MS: f64 = 1_000.0;
 
 /// What others say is believed for so long after it came: a few of this isolate's flushes.
-pub const HEARD_MS: f64 = 5_000.0;
+pub const SUSPECTED_MS: f64 = 5_000.0;
 /// A good answer of this age is newer than what the others have seen, which came by two flushes.
 const SEEN_MS: f64 = 2_000.0;
 /// After a good answer to such a probe nothing is suspected for so long.
 const TRUST_MS: f64 = 10_000.0;
 /// Where it is not known how long answers usually take, such a probe has this part of the time-out: longer than
 /// silence lasts, since nothing has failed here.
-const HEARD_PART: f64 = 0.25;
+const SUSPECTED_PART: f64 = 0.25;
 /// An open breaker is reported to others until so long after its pause: one without requests to probe with knows nothing
 /// any more.
-const TOLD_MS: f64 = 5_000.0;
+const SHARED_MS: f64 = 5_000.0;
 
 /// What has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Turn {
     /// Others say that new fails, and a request finds out.
-    Heard,
+    Suspected,
     /// It has opened, for this reason.
     Opened(&'static str),
     /// It has closed.
@@ -82,7 +82,7 @@ enum State {
     Probing {
         lost_at_ms: f64,
         /// Whether it was closed, and only others say that new fails.
-        is_heard: bool,
+        is_suspicion: bool,
     },
 }
 
@@ -115,7 +115,7 @@ pub struct Breaker {
     /// Tells one pause's jitter from another's.
     pauses: u64,
     /// Until when it is believed that others have it open; and until when that is not listened to.
-    heard_until_ms: f64,
+    suspected_until_ms: f64,
     trusted_until_ms: f64,
     /// When the last good answer came.
     good_at_ms: f64,
@@ -132,8 +132,8 @@ impl Breaker {
                 self.last_failure = Failure { status: None, is_timeout: true };
                 (self.diverted(), Some(self.open("it answers no more", seed, now_ms)))
             }
-            State::Closed if may_probe && now_ms < self.heard_until_ms => {
-                (self.probe(limit_ms, true, now_ms), Some(Turn::Heard))
+            State::Closed if may_probe && now_ms < self.suspected_until_ms => {
+                (self.probe(limit_ms, true, now_ms), Some(Turn::Suspected))
             }
             State::Closed => {
                 // How long an upload takes is its client's affair.
@@ -147,25 +147,25 @@ impl Breaker {
                 let is_due = now_ms >= until_ms && (may_probe || now_ms >= until_ms + self.pause_ms());
                 (if is_due { self.probe(limit_ms, false, now_ms) } else { self.diverted() }, None)
             }
-            State::Probing { lost_at_ms, is_heard } if now_ms >= lost_at_ms && may_probe => {
-                (self.probe(limit_ms, is_heard, now_ms), None)
+            State::Probing { lost_at_ms, is_suspicion } if now_ms >= lost_at_ms && may_probe => {
+                (self.probe(limit_ms, is_suspicion, now_ms), None)
             }
-            State::Probing { is_heard: true, .. } => (Passage::Diverted(None), None),
+            State::Probing { is_suspicion: true, .. } => (Passage::Diverted(None), None),
             State::Probing { .. } => (self.diverted(), None),
         }
     }
 
     /// Whether new is asked as if there were no breaker.
     pub fn is_closed(&self, now_ms: f64) -> bool {
-        self.state == State::Closed && now_ms >= self.heard_until_ms
+        self.state == State::Closed && now_ms >= self.suspected_until_ms
     }
 
     /// Whether other isolates are to know that it is open.
     pub fn is_shared(&self, now_ms: f64) -> bool {
         match self.state {
             State::Closed => false,
-            State::Open { until_ms } => now_ms < until_ms + TOLD_MS,
-            State::Probing { lost_at_ms, is_heard } => !is_heard && now_ms < lost_at_ms,
+            State::Open { until_ms } => now_ms < until_ms + SHARED_MS,
+            State::Probing { lost_at_ms, is_suspicion } => !is_suspicion && now_ms < lost_at_ms,
         }
     }
 
@@ -173,7 +173,7 @@ impl Breaker {
     pub fn suspect(&mut self, now_ms: f64) {
         let is_known_better = now_ms < self.trusted_until_ms || now_ms - self.good_at_ms < SEEN_MS;
         if self.state == State::Closed && !is_known_better {
-            self.heard_until_ms = now_ms + HEARD_MS;
+            self.suspected_until_ms = now_ms + SUSPECTED_MS;
         }
     }
 
@@ -188,10 +188,10 @@ impl Breaker {
             self.slowest_ms = took_ms.max(self.slowest_ms * SLOWEST_DECAY);
         }
         if !is_failure {
-            (self.good_at_ms, self.heard_until_ms) = (now_ms, 0.0);
+            (self.good_at_ms, self.suspected_until_ms) = (now_ms, 0.0);
         }
-        if let State::Probing { is_heard: true, .. } = self.state {
-            return self.note_heard(is_failure, is_probe, seed, now_ms);
+        if let State::Probing { is_suspicion: true, .. } = self.state {
+            return self.note_suspicion(is_failure, is_probe, seed, now_ms);
         }
         if self.state == State::Closed {
             return self.note_closed(is_failure, is_timeout, seed, now_ms);
@@ -211,7 +211,7 @@ impl Breaker {
         if self.state == State::Closed {
             return None;
         }
-        let was_open = !matches!(self.state, State::Probing { is_heard: true, .. });
+        let was_open = !matches!(self.state, State::Probing { is_suspicion: true, .. });
         *self = Self {
             known: self.known,
             slowest_ms: self.slowest_ms,
@@ -228,7 +228,7 @@ impl Breaker {
     pub fn note_left(&mut self, is_probe: bool, now_ms: f64) {
         self.unanswered = self.unanswered.saturating_sub(1);
         match self.state {
-            State::Probing { is_heard: true, .. } if is_probe => self.state = State::Closed,
+            State::Probing { is_suspicion: true, .. } if is_probe => self.state = State::Closed,
             State::Probing { .. } if is_probe => self.state = State::Open { until_ms: now_ms },
             _ => {}
         }
@@ -239,7 +239,7 @@ impl Breaker {
     }
 
     /// Takes note of an answer while a probe finds out whether others are right.
-    fn note_heard(&mut self, is_failure: bool, is_probe: bool, seed: u64, now_ms: f64) -> Option<Turn> {
+    fn note_suspicion(&mut self, is_failure: bool, is_probe: bool, seed: u64, now_ms: f64) -> Option<Turn> {
         if !is_failure {
             self.trusted_until_ms = now_ms + TRUST_MS;
             return self.close();
@@ -299,11 +299,11 @@ impl Breaker {
 
     /// A visitor waits for it, so at first it has no longer than silence lasts; with each that fails, twice as long,
     /// since an upstream that has become slow is not gone.
-    fn probe(&mut self, limit_ms: f64, is_heard: bool, now_ms: f64) -> Passage {
-        let least_ms = if is_heard && self.known < KNOWN_MIN { limit_ms * HEARD_PART } else { 0.0 };
+    fn probe(&mut self, limit_ms: f64, is_suspicion: bool, now_ms: f64) -> Passage {
+        let least_ms = if is_suspicion && self.known < KNOWN_MIN { limit_ms * SUSPECTED_PART } else { 0.0 };
         let own_ms = self.silence_ms(limit_ms) * 2.0_f64.powi(self.failed_probes);
         let limit_ms = own_ms.max(least_ms).min(limit_ms);
-        self.state = State::Probing { lost_at_ms: now_ms + limit_ms + LOST_MS, is_heard };
+        self.state = State::Probing { lost_at_ms: now_ms + limit_ms + LOST_MS, is_suspicion };
         Passage::Probe(limit_ms as u64)
     }
 }
@@ -636,14 +636,14 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_asked_twice_is_sent_as_if_nothing_had_been_heard() {
+    fn what_cannot_be_asked_twice_is_sent_as_if_nothing_were_suspected() {
         let mut tried = Tried::new();
         tried.suspect();
         assert_eq!(tried.breaker.pass(LIMIT_MS, false, 1, tried.now_ms).0, Passage::Free);
     }
 
     #[test]
-    fn others_are_told_until_its_pause_is_over_and_no_longer() {
+    fn others_know_until_its_pause_is_over_and_no_longer() {
         let mut tried = Tried::opened();
         assert!(tried.breaker.is_shared(tried.now_ms) && tried.breaker.is_shared(tried.now_ms + 8_900.0));
         assert!(!tried.breaker.is_shared(tried.now_ms + 11_100.0), "nobody has asked since");

@@ -6,7 +6,7 @@
 //!
 //! Isolates report to each other which are open, with their flushes. What that does is the breaker's affair.
 
-use super::breaker::{Breaker, HEARD_MS, Turn};
+use super::breaker::{Breaker, SUSPECTED_MS, Turn};
 use tidegate_model::Name;
 use tidegate_model::plan::{Place, Plan};
 use tidegate_model::subject::fnv1a64;
@@ -94,8 +94,8 @@ impl Breakers {
 
     /// Whether such a breaker is open elsewhere.
     fn is_reported(&self, now_ms: f64, is_it: impl FnMut(&OpenBreaker) -> bool) -> bool {
-        let (heard, at_ms) = &self.reported;
-        now_ms - at_ms < HEARD_MS && heard.iter().any(is_it)
+        let (reported, at_ms) = &self.reported;
+        now_ms - at_ms < SUSPECTED_MS && reported.iter().any(is_it)
     }
 
     /// Those that are open by what this isolate has seen, for the others.
@@ -177,7 +177,7 @@ fn remark(entry: &Entry, turn: Turn) -> BreakerRemark {
     let of = entry.endpoint.as_ref().map_or_else(String::new, |endpoint| format!(", endpoint {endpoint}"));
     let new = &entry.new;
     let (event, message) = match turn {
-        Turn::Heard => {
+        Turn::Suspected => {
             ("breaker_reported", format!("new ({new}{of}) fails for other isolates; one request tries it here"))
         }
         Turn::Opened(why) => ("breaker_open", format!("new ({new}{of}) is not asked for now: {why}; legacy answers")),

@@ -9,7 +9,7 @@ use tidegate_model::plan::Plan;
 /// So many open breakers are shared at once.
 pub const OPEN_MAX: usize = 64;
 /// What was reported is passed on for so long, in milliseconds: longer than two flushes are apart.
-const TOLD_MS: i64 = 3_000;
+const PASSED_ON_MS: i64 = 3_000;
 /// The longest name of an upstream that is shared.
 const NAME_CHARS_MAX: usize = 500;
 
@@ -95,7 +95,7 @@ pub struct OpenBreakers(Vec<(OpenBreaker, Instant)>);
 impl OpenBreakers {
     /// Takes note of what was reported.
     pub fn note(&mut self, reported: &[OpenBreaker], now: Instant) {
-        self.0.retain(|(_, at)| is_late(*at, now));
+        self.0.retain(|(_, at)| is_recent(*at, now));
         for breaker in reported.iter().take(OPEN_MAX) {
             let is_full = self.0.len() >= OPEN_MAX;
             match self.0.iter_mut().find(|(own, _)| own == breaker) {
@@ -108,13 +108,13 @@ impl OpenBreakers {
 
     /// What is to be passed on.
     pub fn current(&self, now: Instant) -> Vec<OpenBreaker> {
-        self.0.iter().filter(|(_, at)| is_late(*at, now)).map(|(own, _)| own.clone()).collect()
+        self.0.iter().filter(|(_, at)| is_recent(*at, now)).map(|(own, _)| own.clone()).collect()
     }
 }
 
 /// A clock that has been set back must not make anything stay.
-fn is_late(at: Instant, now: Instant) -> bool {
-    now.ms_since(at).abs() < TOLD_MS
+fn is_recent(at: Instant, now: Instant) -> bool {
+    now.ms_since(at).abs() < PASSED_ON_MS
 }
 
 /// Reads what was reported of breakers: it decides nothing, so what cannot be read takes nothing else with it.

@@ -335,13 +335,11 @@ impl super::Line {
         self.sent.push((message.rollout.clone(), sent, is_urgent(message.kind)));
     }
 
-    /// A message is given up. Whether the channel was well until then.
-    pub(super) fn bury(&mut self, batch: &mut Batch, message: &Stored, now: Instant) -> bool {
+    /// A message is given up.
+    pub(super) fn bury(&mut self, batch: &mut Batch, message: &Stored, now: Instant) {
         batch.tried(&message.channel, [0, 1, 1]);
         batch.end(message, Ending::Dead, None, now);
-        let was_well = self.dead.is_none();
         self.dead = Some((message.last_error.clone(), now));
-        was_well
     }
 
     /// Gives up the oldest of what has become too much where nothing is folded.

@@ -67,16 +67,19 @@ fn alerts(words: &Words<'_>, evaluation: &Evaluation, metrics: &RolloutMetrics, 
     // The severest one that acts is reported with the change that it makes.
     let acting = evaluation.fired.iter().position(|fired| fired.order.is_some());
     let mut alerts = Vec::new();
+    // The same for all of them, and found once where there are any.
+    let mut broke: Option<Vec<String>> = None;
     for (_, fired) in evaluation.fired.iter().enumerate().filter(|(index, _)| Some(*index) != acting) {
         let Some(guardrail) = words.plan().guardrail(fired.guardrail) else { continue };
         let decided = evaluation.guardrails.get(fired.guardrail).into_iter().flat_map(|judgement| &judgement.figures);
         let mut figures: Vec<String> = decided.map(|figure| explain::sentence(&figure.text)).collect();
-        let broke = broke::of(words.plan(), &words.rollout.record, &metrics.series, words.now);
-        figures.extend(broke.iter().flat_map(explain::broke).map(|text| explain::ended(&text)));
+        figures.extend_from_slice(broke.get_or_insert_with(|| what_broke(words, metrics)));
         let observes = guardrail.mode == Mode::Observe;
-        let urgency = if observes { Urgency::Info } else { words::urgency(guardrail.severity) };
-        let key = words.key();
+        // What is decided already needs nobody's decision.
         let is_beside = acting.is_some() && !observes;
+        let asks = !observes && !is_beside;
+        let urgency = if asks { words::urgency(guardrail.severity) } else { Urgency::Info };
+        let key = words.key();
         let would = if observes {
             format!(", and {}: it only observes", explain::would_have(&guardrail.then.to_string()))
         } else if is_beside {
@@ -84,8 +87,6 @@ fn alerts(words: &Words<'_>, evaluation: &Evaluation, metrics: &RolloutMetrics, 
         } else {
             String::new()
         };
-        // What is decided already needs nobody's decision.
-        let urgency = if is_beside { Urgency::Info } else { urgency };
         let what = format!("{key}: `{}` came true at {}{would}", guardrail.when, words.place());
         let condition = guardrail.when.to_string();
         let incident = incident_of(key, &condition, words.now.as_epoch_ms());
@@ -97,16 +98,11 @@ fn alerts(words: &Words<'_>, evaluation: &Evaluation, metrics: &RolloutMetrics, 
             command: Some(format!("tidegate rollback {key}")),
             incident: Some(incident.clone()),
             revision: Some(words.rollout.record.live.revision),
-            ..words.message(
-                NotificationKind::Alert,
-                urgency,
-                &what,
-                (!observes && !is_beside).then(|| to_do(guardrail)),
-            )
+            ..words.message(NotificationKind::Alert, urgency, &what, asks.then(|| to_do(guardrail)))
         };
         words.add_alerts(&mut notification, guardrail, &metrics.sources);
         let channels = reached(words, &guardrail.notify, urgency);
-        if observes || is_beside {
+        if !asks {
             alerts.push(Outgoing { channels, notification: Notification { incident: None, ..notification } });
             continue;
         }
@@ -121,6 +117,11 @@ fn alerts(words: &Words<'_>, evaluation: &Evaluation, metrics: &RolloutMetrics, 
         alerts.push(Outgoing { channels, notification });
     }
     alerts
+}
+
+fn what_broke(words: &Words<'_>, metrics: &RolloutMetrics) -> Vec<String> {
+    let broke = broke::of(words.plan(), &words.rollout.record, &metrics.series, words.now);
+    broke.iter().flat_map(explain::broke).map(|text| explain::ended(&text)).collect()
 }
 
 fn to_do(guardrail: &Guardrail) -> String {
