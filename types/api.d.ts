@@ -346,6 +346,8 @@ export type StageView = {
   groups?: Name[];
   /** How long it lasts at least: its bake time. */
   hold?: Duration;
+  /** How long it is meant to last at most: its owner gets a message then. */
+  deadline?: Duration;
   /** The role that looks after it. */
   owner?: Name;
   /** When it may be entered. */

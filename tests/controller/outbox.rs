@@ -508,3 +508,37 @@ fn isolates_learn_what_pages_show_once_whatever_dies_and_that_it_is_over() {
     world.pass(HOUR_MS);
     assert_eq!(ask(&mut world, Some(listed.digest)).map(|own| own.list), Some(Vec::new()));
 }
+
+#[test]
+fn a_resume_says_which_guardrail_would_end_the_next_attempt_too() {
+    let mut plan = paged("shop", "rollback");
+    plan["signals"] = json!({"cpu": {"kind": "gauge", "fresh": "30m"}});
+    plan["guardrail"][0]["when"] = "signal.cpu > 90%".into();
+    let mut world = deployed(1, &[plan]);
+    let report = |world: &mut World, share: f64| {
+        let call = tidegate::protocol::api::Call {
+            method: "POST".into(),
+            path: "rollouts/shop/signals".into(),
+            actor: "ana".into(),
+            body: json!({"name": "cpu", "value": share}).to_string(),
+            ..Default::default()
+        };
+        assert_eq!(world.call(call).unwrap().status, 202);
+        world.pass(2 * MINUTE_MS);
+    };
+    let warnings = |world: &mut World| -> String {
+        let resume = json!({"command": "resume", "dry_run": true});
+        let answer = grant(world, command("ana", "shop", "again", None, resume));
+        answer["explanation"]["warnings"].to_string()
+    };
+    report(&mut world, 0.95);
+    assert_eq!(rollout(&mut world, "shop")["state"]["phase"], "rolled_back");
+    let still = "`signal.cpu > 90%` is still true, and rolls back again.";
+    assert!(warnings(&mut world).contains(still), "{}", warnings(&mut world));
+    report(&mut world, 0.5);
+    assert!(!warnings(&mut world).contains("still true"), "{}", warnings(&mut world));
+    report(&mut world, 0.95);
+    assert!(warnings(&mut world).contains(still));
+    world.pass(HOUR_MS);
+    assert!(!warnings(&mut world).contains("still true"), "nobody knows whether it is");
+}

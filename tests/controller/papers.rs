@@ -202,3 +202,33 @@ fn while_the_deployment_is_frozen_nothing_advances_and_going_back_works() {
     grant(&mut world, command("ana", "shop", "back", None, json!({"command": "rollback"})));
     assert_eq!(grant(&mut world, get("freeze", ""))["freeze"], json!(["Mon-Sun"]));
 }
+
+#[test]
+fn days_on_which_the_deployment_is_frozen_are_no_business_days_of_its_messages() {
+    let channels = json!({"chat": {"slack": "secret:CHAT_URL"}});
+    let notice = json!({"at": "canary+1h, next business day 09:00", "to": "chat", "text": "Announced"});
+    let mut world = World::new(1);
+    // 2026-11-23 is the Monday on which this world begins.
+    let windows = json!({"freeze": ["2026-11-24/2026-11-25"], "reason": "holidays"});
+    let set = Call {
+        method: "PUT".into(),
+        path: "freeze".into(),
+        actor: "ana".into(),
+        body: windows.to_string(),
+        ..Call::default()
+    };
+    grant(&mut world, set);
+    grant(&mut world, put_plans(&[plan(json!({"channels": channels, "notice": [notice]}))]));
+    grant(&mut world, command("ana", "shop", "go", Some("*"), json!({"command": "start"})));
+    world.pass(10 * 60_000);
+    world.crash();
+    let announced = |world: &World| {
+        world.receivers.of_channel("chat").any(|got| got.notification.text.as_deref() == Some("Announced"))
+    };
+    let due: tidegate::model::Instant = "2026-11-26T09:00:00Z".parse().unwrap();
+    let left = due.as_epoch_ms() - world.now_ms;
+    world.pass(left - 60_000);
+    assert!(!announced(&world), "Tuesday and Wednesday are days off");
+    world.pass(2 * 60_000);
+    assert!(announced(&world), "on Thursday at 9");
+}

@@ -140,6 +140,13 @@ describe('a sign-in by Cloudflare Access', () => {
     );
   });
 
+  test('is the header that Access adds, and not the cookie that any client can send', async () => {
+    const headers = { Cookie: `CF_Authorization=${token()}` };
+    const { status, text } = await ask('session', { headers });
+    assert.equal(status, 401, text);
+    assert.match(await who(token(), headers), /"ana@example.com"/, 'beside the header it does no harm');
+  });
+
   test('is worth nothing to the page of another site', async () => {
     const change = (headers) =>
       ask('rollouts/shop/commands', { assertion: token(), method: 'POST', headers, body: { command: 'kill' } });

@@ -154,6 +154,7 @@ fn stage_words(stage: &StageView) -> String {
         words.push(format!("and {}", listed(&stage.groups)));
     }
     words.extend(stage.hold.as_ref().map(|hold| format!("bake time {hold}")));
+    words.extend(stage.deadline.as_ref().map(|deadline| format!("at most {deadline}")));
     let gates = stage.gates.iter().filter(|gate| !gate.built_in).count();
     for (count, what) in [(gates, "gate"), (stage.checklist.len(), "check")] {
         if count > 0 {

@@ -231,8 +231,9 @@ fn what_several_rollouts_say_alike_stands_once_and_nothing_is_left_out_silently(
     for part in [
         "| Mon 25 Jan 2027 09:00 | T+11 |  | `analytics-service` | **“T+9: validation",
         "| Mon 25 Jan 2027 14:00 | T+11 |  | `analytics-service` | **“Analytics has a second phase",
+        "| Fri 8 Jan 2027 09:00 | T-6 |  | `analytics-service` | **“T-5: staging validation",
         "by Mon 11 Jan 2027 09:00: 3 days before the start",
-        "by Mon 25 Jan 2027 14:00: 1 day after the stage full, on the next business day 14:00",
+        "by Mon 25 Jan 2027 12:00: 1 day after the stage full, on the next business day 12:00",
     ] {
         assert!(text.contains(part), "{part}\n{text}");
     }
@@ -250,6 +251,8 @@ fn whoever_is_notified_has_a_name_and_what_cannot_come_true_is_said() {
         "9 gates, 2 of them built in",
         "by a link on the site users may go back to the old version, for 14 days",
         "A message before a stage goes out by the clock alone",
+        "The message at a rollback or a kill goes out when users are taken back",
+        "| 1 week, 2 weeks at most |",
         "while it is paused, and after it has completed",
     ] {
         assert!(text.contains(part), "{part}\n{text}");

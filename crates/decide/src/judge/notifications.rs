@@ -72,6 +72,7 @@ impl Notifications {
         now: Instant,
     ) -> Vec<Message> {
         self.note_anchors(record, now);
+        self.note_incident(plan, record);
         let mut due = self.alerts(plan, evaluation, fired, now);
         due.extend(self.escalations(plan, now));
         due.extend(self.checkin(plan, record, evaluation, now));
@@ -98,6 +99,24 @@ impl Notifications {
         }
         if live.has_ended() {
             note("end", now);
+        }
+    }
+
+    /// An incident comes again: what it sent is sent again the next time.
+    fn note_incident(&mut self, plan: &Plan, record: &Record) {
+        let is_noted = self.anchors.iter().any(|(own, _)| own == Moment::INCIDENT);
+        match (is_incident(record), is_noted) {
+            (true, false) => self.anchors.push((Moment::INCIDENT.to_owned(), record.live.since)),
+            (false, true) => {
+                self.anchors.retain(|(own, _)| own != Moment::INCIDENT);
+                let comes_again = |index: u64| {
+                    let notice = usize::try_from(index).ok().and_then(|place| plan.notices.get(place));
+                    notice.is_some_and(|notice| is_near(notice, Moment::INCIDENT))
+                };
+                self.sent.retain(|index| !comes_again(*index));
+                self.repeated.retain(|(index, _)| !comes_again(*index));
+            }
+            _ => {}
         }
     }
 
@@ -261,6 +280,7 @@ impl Notifications {
         let live = &record.live;
         let is_on = match anchor.as_str() {
             "rollback" => live.phase == Phase::RolledBack,
+            Moment::INCIDENT => is_incident(record),
             "end" => false,
             "start" => live.phase != Phase::Draft && !live.has_ended(),
             stage => matches!(live.phase, Phase::Running | Phase::Paused) && live.stage.as_str() == stage,
@@ -319,8 +339,18 @@ impl Notifications {
                 Some(at.minus_ms(ms(before)))
             }
         }?;
-        then.as_ref().map_or(Some(at), |then| then.from(at, plan))
+        then.as_ref().map_or(Some(at), |then| then.near(at, plan))
     }
+}
+
+/// Whether users of new have been taken back. A kill of what nobody is on is none.
+fn is_incident(record: &Record) -> bool {
+    let live = &record.live;
+    live.phase == Phase::RolledBack || live.killed && live.phase != Phase::Draft
+}
+
+fn is_near(notice: &Notice, name: &str) -> bool {
+    matches!(&notice.at, Moment::Near { anchor, .. } if anchor.as_str() == name)
 }
 
 /// The last of the times from `next` on that have come; those before it were missed.

@@ -46,6 +46,7 @@ pub(super) fn messages(
             has_acted: true,
             is_kill: matches!(entry.command, Command::Kill(_)),
             title: telling.title(),
+            since: Some(entry.at),
             channels: channels.clone(),
         });
     }

@@ -37,6 +37,9 @@ pub(super) struct Incident {
     pub is_kill: bool,
     /// What it was, for its end.
     pub title: String,
+    /// Since when.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Instant>,
     /// Who got the messages.
     pub channels: Vec<Name>,
 }
@@ -78,6 +81,15 @@ impl Memory {
         self.is_changed = true;
         self.incidents.retain(|own| own.key != incident.key);
         self.incidents.push(incident);
+    }
+
+    /// The last incident that took users back and is not over. These channels show it from now on, and get its end too.
+    pub(super) fn shown_on<'a>(&mut self, pages: impl Iterator<Item = &'a Name>) -> Option<String> {
+        let incident = self.incidents.iter_mut().rfind(|own| own.has_acted)?;
+        let more: Vec<Name> = pages.filter(|name| !incident.channels.contains(name)).cloned().collect();
+        self.is_changed |= !more.is_empty();
+        incident.channels.extend(more);
+        Some(incident.key.clone())
     }
 
     /// Since when something has lasted.

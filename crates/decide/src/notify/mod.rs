@@ -777,6 +777,84 @@ mod tests {
     }
 
     #[test]
+    fn a_kill_is_an_incident_each_time_and_a_public_page_gets_its_end() {
+        let channels =
+            CHANNELS.replace(r#""mail":"#, r#""public":{"statuspage":"secret:KEY","page":"kctbh9vrtdwd"},"mail":"#);
+        let mut world = World::of(&format!(
+            r#"{{{HEAD}{channels}"notice":[
+            {{"at":"incident","to":["client","public"],"audience":"users","text":"We have gone back","in_app":{{"to":"all","for":"1d"}}}},
+            {{"at":"incident+1h","to":"client","audience":"client","text":"It takes an hour"}},
+            {{"at":"rollback","to":"chat","text":"Rolled back"}}],{STAGES}}}"#
+        ));
+        world.ana(Command::Kill(Cause::Command), "");
+        world.go(2 * HOUR_MS);
+        assert!(world.sent().iter().all(|(kind, ..)| *kind != "notice"), "nobody is on new before the start");
+        world.ana(Command::Revive(Cause::Command), "");
+        world.start();
+        world.sent.clear();
+        let notices = |world: &mut World| -> Vec<String> {
+            let all = world.sent().into_iter().filter(|(kind, ..)| ["notice", "resolved"].contains(kind));
+            all.map(|(kind, to, text)| format!("{kind} {to}: {text}")).collect()
+        };
+        for _ in 0..2 {
+            world.ana(Command::Kill(Cause::Command), "");
+            world.go(30 * MINUTE_MS);
+            let own = world.sent.iter().find(|own| own.channel.as_str() == "public").cloned().unwrap().notification;
+            assert_eq!(own.text.as_deref(), Some("We have gone back"));
+            assert!(own.incident.is_some(), "without one a public page could not be closed");
+            assert_eq!(
+                notices(&mut world),
+                ["notice client public: shop, message to users: We have gone back. No action needed."]
+            );
+            assert_eq!(shown(&world), [("incident".to_owned(), None)]);
+            world.store();
+            world.ana(Command::Revive(Cause::Command), "");
+            world.go(2 * HOUR_MS);
+            let resolved = notices(&mut world);
+            assert!(resolved.iter().all(|own| own.starts_with("resolved ") && !own.contains("client")), "{resolved:?}");
+            assert!(resolved.iter().any(|own| own.contains("public")), "{resolved:?}");
+            assert_eq!(shown(&world), []);
+        }
+        world.ana(Command::Kill(Cause::Command), "");
+        world.go(MINUTE_MS);
+        notices(&mut world);
+        world.ana(Command::Rollback(Target::Off), "");
+        world.ana(Command::Revive(Cause::Command), "");
+        world.go(2 * HOUR_MS);
+        assert_eq!(
+            notices(&mut world),
+            [
+                "notice chat: shop: Rolled back. No action needed.",
+                "resolved chat public: shop: resolved: the kill. No action needed.",
+                "notice client: shop, message to the client: It takes an hour. No action needed."
+            ],
+            "it is the same incident"
+        );
+    }
+
+    #[test]
+    fn a_stage_that_lasts_longer_than_it_is_meant_to_is_reported_once_to_whoever_looks_after_it() {
+        let mut world = World::of(&format!(
+            r#"{{{HEAD}{CHANNELS}"roles":{{"lead":{{"tell":["mail"]}}}},"stage":[{{"name":"canary","percentage":10,"hold":"1d","deadline":"2d","owner":"lead","gates":["signal.p1 < 1 over stage"]}},{{"name":"full","percentage":100,"hold":"1d","deadline":"2d"}}]}}"#
+        ));
+        let overdue = |world: &mut World| -> Vec<String> {
+            let all = world.sent().into_iter().filter(|(_, _, text)| text.contains("meant to"));
+            all.map(|(kind, to, text)| format!("{kind} {to}: {text}")).collect()
+        };
+        world.start();
+        world.p1(3.0);
+        world.sleep(2 * DAY_MS - MINUTE_MS);
+        assert_eq!(overdue(&mut world), [""; 0]);
+        world.store();
+        world.sleep(2 * DAY_MS);
+        let late = "waiting mail: shop is still at canary after 2 days, as long as it is meant to be there. Decide: go on, or back.";
+        assert_eq!(overdue(&mut world), [late], "once");
+        world.ana(Command::Advance, "");
+        world.go(DAY_MS + HOUR_MS);
+        assert_eq!(overdue(&mut world), [""; 0], "the next one is left in time");
+    }
+
+    #[test]
     fn approvals_are_asked_for_when_the_stage_begins_once_and_by_those_who_look_after_it() {
         let mut world = World::of(&format!(
             r#"{{{HEAD}{CHANNELS}"roles":{{"lead":{{"tell":["mail"]}}}},"stage":[{{"name":"canary","percentage":10,"hold":"1d","owner":"lead","checklist":["Tested","Signed off"]}},{{"name":"full","percentage":100,"hold":"1d"}}]}}"#

@@ -126,6 +126,43 @@ pub(super) fn asked(words: &Words<'_>) -> Option<Standing> {
     })
 }
 
+/// A stage that lasts longer than it is meant to, once.
+pub(super) fn overdue(words: &Words<'_>, memory: &Memory) -> Option<Standing> {
+    let (key, record) = (words.key(), &words.rollout.record);
+    let live = &record.live;
+    let deadline = words.stage()?.deadline.filter(|_| matches!(live.phase, Phase::Running | Phase::Paused))?;
+    let what = format!("overdue {} {}", live.attempt, live.stage);
+    let due = record.entered.plus(deadline);
+    let reasons: Vec<String> = words.outlook.blocked.iter().map(ToString::to_string).collect();
+    let why = match reasons.as_slice() {
+        [] => format!("It was entered at {}.", record.entered.to_words()),
+        reasons => {
+            format!("It was entered at {}. {}", record.entered.to_words(), explain::sentence(&reasons.join("; ")))
+        }
+    };
+    let longest = explain::spelled(&deadline.to_string());
+    let headline = format!("{key} is still at {} after {longest}, as long as it is meant to be there", live.stage);
+    let notification = Notification {
+        why,
+        command: Some(format!("tidegate status {key}")),
+        revision: Some(live.revision),
+        ..words.message(
+            NotificationKind::Waiting,
+            Urgency::Warning,
+            &headline,
+            Some("Decide: go on, or back.".to_owned()),
+        )
+    };
+    Some(Standing {
+        after_ms: due.ms_since(memory.since(&what).unwrap_or(words.now)),
+        what,
+        again_ms: None,
+        title: None,
+        channels: owners(words, Urgency::Warning),
+        notification,
+    })
+}
+
 /// Messages that somebody was handed and has not sent: they are handed over again each day.
 pub(super) fn unsent(words: &Words<'_>, judge: &Judge) -> Vec<Standing> {
     let (plan, record) = (words.plan(), &words.rollout.record);

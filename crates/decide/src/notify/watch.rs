@@ -13,6 +13,7 @@ use crate::metrics::RolloutMetrics;
 use crate::rollout::Rollout;
 use tidegate_model::live::Phase;
 use tidegate_model::notification::{Notification, NotificationKind, Urgency};
+use tidegate_model::plan::channel::ChannelKind;
 use tidegate_model::plan::words::Severity;
 use tidegate_model::plan::{Guardrail, Mode, Plan, ProblemKind};
 use tidegate_model::{Instant, Name};
@@ -24,7 +25,7 @@ pub(super) fn messages(words: &Words<'_>, metrics: &mut RolloutMetrics, facts: &
     let evaluation = metrics.last.as_ref().filter(|last| last.at == Some(words.now) && words.rollout.unread.is_none());
     if let Some(evaluation) = evaluation {
         outgoing.extend(alerts(words, evaluation, metrics, &mut memory));
-        outgoing.extend(evaluation.messages.iter().filter_map(|message| of_message(words, message, &memory)));
+        outgoing.extend(evaluation.messages.iter().filter_map(|message| of_message(words, message, &mut memory)));
         outgoing.extend(resolved(words, &metrics.judge, &mut memory));
     }
     let notifies = |kind: ProblemKind| words.plan().response(kind).notifies();
@@ -44,6 +45,7 @@ pub(super) fn messages(words: &Words<'_>, metrics: &mut RolloutMetrics, facts: &
     now_so.extend(troubles::found(words, metrics));
     now_so.extend(waiting::waiting(words, &memory));
     now_so.extend(waiting::asked(words));
+    now_so.extend(waiting::overdue(words, &memory));
     now_so.extend(waiting::unsent(words, &metrics.judge));
     outgoing.extend(standing::messages(words, &mut memory, now_so));
     outgoing.extend(digest::messages(words, metrics, &mut memory));
@@ -112,6 +114,7 @@ fn alerts(words: &Words<'_>, evaluation: &Evaluation, metrics: &RolloutMetrics, 
             has_acted: false,
             is_kill: false,
             title: format!("guardrail `{condition}`"),
+            since: Some(words.now),
             channels: channels.clone(),
         });
         alerts.push(Outgoing { channels, notification });
@@ -151,7 +154,7 @@ pub(super) fn owners(words: &Words<'_>, urgency: Urgency) -> Vec<Name> {
 }
 
 /// A message of the plan's schedule: a check-in, an escalation, a notice.
-fn of_message(words: &Words<'_>, message: &Message, memory: &Memory) -> Option<Outgoing> {
+fn of_message(words: &Words<'_>, message: &Message, memory: &mut Memory) -> Option<Outgoing> {
     let to: Vec<Name> = message.to.iter().filter_map(|name| name.parse().ok()).collect();
     let guardrail = message.guardrail.and_then(|index| Some((index, words.plan().guardrail(index)?)));
     let outgoing = match (message.kind, guardrail) {
@@ -188,7 +191,7 @@ fn of_message(words: &Words<'_>, message: &Message, memory: &Memory) -> Option<O
             };
             Outgoing { channels: owners(words, Urgency::Info), notification }
         }
-        ("notice", _) => notice(words, message, &to)?,
+        ("notice", _) => notice(words, message, &to, memory)?,
         // Alerts are reported with all that is known of them.
         _ => return None,
     };
@@ -196,7 +199,7 @@ fn of_message(words: &Words<'_>, message: &Message, memory: &Memory) -> Option<O
 }
 
 /// A message of the communication plan: it goes out, or a person gets the text to send.
-fn notice(words: &Words<'_>, message: &Message, to: &[Name]) -> Option<Outgoing> {
+fn notice(words: &Words<'_>, message: &Message, to: &[Name], memory: &mut Memory) -> Option<Outgoing> {
     let notice = message.notice.and_then(|index| words.plan().notices.get(index))?;
     if notice.in_app.is_some() && notice.to.is_empty() && notice.by.is_none() {
         // The site's pages show it, and nobody else.
@@ -212,15 +215,22 @@ fn notice(words: &Words<'_>, message: &Message, to: &[Name]) -> Option<Outgoing>
         let what = whom.map(|whom| format!(", message{whom}")).unwrap_or_default();
         (format!("{}{what}: {}", words.key(), notice.text), None, None)
     };
+    let names = notice.by.as_ref().map_or(to, std::slice::from_ref);
+    let channels = address::resolve(words.plan(), names, Urgency::Info, words.now);
+    // A public page shows an incident until it is over. Clients and users do not read of its end in the team's words.
+    let is_page = |name: &&Name| {
+        words.plan().channels.get(name.as_str()).is_some_and(|channel| channel.kind() == ChannelKind::Statuspage)
+    };
+    let incident = notice.at.is_of_incident().then(|| memory.shown_on(channels.iter().filter(is_page))).flatten();
     let notification = Notification {
         why: format!("The plan has this message for {}.", notice.at),
+        incident,
         command,
         audience: notice.audience.map(|audience| audience.to_string()),
         text: Some(notice.text.clone()),
         ..words.message(NotificationKind::Notice, Urgency::Info, &what, action)
     };
-    let names = notice.by.as_ref().map_or(to, std::slice::from_ref);
-    Some(Outgoing { channels: address::resolve(words.plan(), names, Urgency::Info, words.now), notification })
+    Some(Outgoing { channels, notification })
 }
 
 /// Incidents that are over: the guardrail is false and, where the rollout was changed by it, a person has acted.
@@ -247,8 +257,11 @@ fn resolved(words: &Words<'_>, judge: &Judge, memory: &mut Memory) -> Vec<Outgoi
         } else {
             "Its condition is not true any more.".to_owned()
         };
+        let lasted = own
+            .since
+            .map(|since| format!(" It lasted {}.", explain::spelled(&explain::rounded(words.now.ms_since(since)))));
         let notification = Notification {
-            why,
+            why: why + &lasted.unwrap_or_default(),
             incident: Some(own.key),
             ..words.message(NotificationKind::Resolved, Urgency::Info, &what, None)
         };

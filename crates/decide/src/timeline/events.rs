@@ -174,6 +174,7 @@ impl Telling<'_> {
                 all.push(hold);
             }
         }
+        all.extend(self.deadline());
         if let Some(at) = forecast.end.filter(|at| *at >= self.now && !forecast.stays.is_empty()) {
             let is_whole = plan.stages.last().is_some_and(|stage| stage.percentage == tidegate_model::Percentage::FULL);
             let title = if is_whole {
@@ -186,6 +187,18 @@ impl Telling<'_> {
             all.push(end);
         }
         all
+    }
+
+    /// When the present stage has lasted as long as it is meant to. Those to come are left before.
+    fn deadline(&self) -> Option<Event> {
+        let stay = self.forecast.stays.first().filter(|stay| stay.from <= self.now)?;
+        let stage = self.plan.stages.get(stay.stage)?;
+        let at = stay.from.plus(stage.deadline?);
+        let title = format!("{}: has lasted as long as it is meant to", stage.name);
+        let mut own = self.event(format!("deadline-{}", stage.name), Kind::Hold, at, title);
+        own.detail = Some("If it has not been left by then: go on, or back.".to_owned());
+        own.who = self.shown(stage.owner.as_ref());
+        (at > self.now).then_some(own)
     }
 
     /// A stretch of each stage in which the figures are looked at so often.

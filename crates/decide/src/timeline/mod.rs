@@ -13,7 +13,7 @@ pub use words::outlook;
 
 use tidegate_model::calendar::{Window, first_moment};
 use tidegate_model::live::Phase;
-use tidegate_model::plan::business_day::NextBusinessDay;
+use tidegate_model::plan::business_day::BusinessDay;
 use tidegate_model::plan::moment::Moment;
 use tidegate_model::plan::words::Sign;
 use tidegate_model::plan::{Advance, Due, Plan, Stage};
@@ -169,7 +169,7 @@ impl Forecast {
         plan: &Plan,
         anchor: &Name,
         offset: Option<&(Sign, Duration)>,
-        then: Option<&NextBusinessDay>,
+        then: Option<&BusinessDay>,
     ) -> Option<Instant> {
         let at = match anchor.as_str() {
             "start" => self.start,
@@ -181,7 +181,7 @@ impl Forecast {
             Some((Sign::Plus, duration)) => at.plus(*duration),
             Some((Sign::Minus, duration)) => at.minus_ms(i64::try_from(duration.as_ms()).unwrap_or(i64::MAX)),
         };
-        then.map_or(Some(at), |then| then.from(at, plan))
+        then.map_or(Some(at), |then| then.near(at, plan))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{Forecast, Premise};
 use crate::explain;
+use tidegate_model::Duration;
 use tidegate_model::number::counted;
 use tidegate_model::plan::{Item, Plan, Stage, Start};
 use tidegate_model::zone::Zone;
@@ -17,8 +18,12 @@ pub(super) fn person(plan: &Plan, name: &str) -> String {
 /// What a stage asks of people and figures.
 pub(super) fn stage(plan: &Plan, index: usize, stage: &Stage) -> Option<String> {
     let mut parts = Vec::new();
-    if let Some(hold) = stage.hold {
-        parts.push(format!("lasts at least {}", explain::spelled(&hold.to_string())));
+    let spelled = |duration: Duration| explain::spelled(&duration.to_string());
+    match (stage.hold, stage.deadline) {
+        (Some(hold), Some(deadline)) => parts.push(format!("lasts {} to {}", spelled(hold), spelled(deadline))),
+        (Some(hold), None) => parts.push(format!("lasts at least {}", spelled(hold))),
+        (None, Some(deadline)) => parts.push(format!("is meant to last at most {}", spelled(deadline))),
+        (None, None) => {}
     }
     if !stage.groups.is_empty() {
         let names: Vec<&str> = stage.groups.iter().map(tidegate_model::Name::as_str).collect();

@@ -1,8 +1,10 @@
-//! The next business day at an hour, behind a moment of a plan: `full+1d, next business day 09:00`.
+//! The next or the previous business day at an hour, behind a moment of a plan: `full+1d, next business day 09:00`,
+//! `start-5d, previous business day 09:00`.
 //!
 //! 1. Business days are Monday to Friday, without the days off: the dates of `freeze`, of the plan and of the whole
 //!    deployment. Its weekly windows are hours, not days off.
-//! 2. The moment itself counts: on a business day, up to that hour, it is still that day.
+//! 2. The moment itself counts: on a business day, the next one is still that day up to that hour, and the previous one
+//!    is that day from that hour on.
 //! 3. The day and the hour are what clocks show in the zone that is named, else in the plan's. An hour that they skip
 //!    comes as much later; of one that they show twice, the first counts.
 
@@ -21,49 +23,76 @@ const DAY_MS: i64 = DAY_MINUTES as i64 * MINUTE_MS;
 const EPOCH_DAY: i64 = 3;
 /// A freeze that lasts longer than two years leaves no day.
 const DAYS_MAX: i64 = 2 * 366;
-const WORDS: [&str; 3] = ["next", "business", "day"];
+const WORDS: [&str; 2] = ["business", "day"];
 
-/// The next business day, at an hour.
+/// On which side of a moment the day is sought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Side {
+    Next,
+    Previous,
+}
+
+impl Side {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Next => "next",
+            Self::Previous => "previous",
+        }
+    }
+}
+
+/// The next or the previous business day, at an hour.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NextBusinessDay {
+pub struct BusinessDay {
+    side: Side,
     minute: u32,
     hour: String,
     zone: Option<(Zone, String)>,
 }
 
-impl NextBusinessDay {
-    /// When that is, from a moment on, in a plan with the freeze of the deployment in it; `None` where no day is left.
-    pub fn from(&self, at: Instant, plan: &Plan) -> Option<Instant> {
+impl BusinessDay {
+    /// When that is, seen from a moment, in a plan with the freeze of the deployment in it; `None` where no day is left.
+    pub fn near(&self, at: Instant, plan: &Plan) -> Option<Instant> {
         let zone = self.zone.as_ref().map_or_else(|| plan.zone(), |(zone, _)| zone.clone());
         let is_off =
             |ms: i64| plan.freeze.iter().filter_map(crate::calendar::Window::days).any(|days| days.contains(ms));
-        let first = zone.local_ms(at.as_epoch_ms()).div_euclid(DAY_MS);
-        let days = (first..first + DAYS_MAX).filter(|day| (day + EPOCH_DAY).rem_euclid(7) < 5);
-        let moments = days.map(|day| {
+        let here = zone.local_ms(at.as_epoch_ms()).div_euclid(DAY_MS);
+        let is_open = |away: i64| {
+            let day = match self.side {
+                Side::Next => here + away,
+                Side::Previous => here - away,
+            };
             let of = |minute: u32| zone.moments(day * DAY_MS + i64::from(minute) * MINUTE_MS).0;
-            (of(self.minute), of(DAY_MINUTES / 2))
-        });
-        // A day off of another zone is one where its noon, or the hour itself, lies in it.
-        let mut open = moments.filter(|(hour, noon)| *hour >= at.as_epoch_ms() && !is_off(*hour) && !is_off(*noon));
-        open.next().map(|(hour, _)| Instant::from_epoch_ms(hour))
+            let (hour, noon) = (of(self.minute), of(DAY_MINUTES / 2));
+            let is_on_that_side = match self.side {
+                Side::Next => hour >= at.as_epoch_ms(),
+                Side::Previous => hour <= at.as_epoch_ms(),
+            };
+            let is_weekday = (day + EPOCH_DAY).rem_euclid(7) < 5;
+            // A day off of another zone is one where its noon, or the hour itself, lies in it.
+            (is_weekday && is_on_that_side && !is_off(hour) && !is_off(noon)).then(|| Instant::from_epoch_ms(hour))
+        };
+        (0..DAYS_MAX).find_map(is_open)
     }
 }
 
-impl FromStr for NextBusinessDay {
+impl FromStr for BusinessDay {
     type Err = WordError;
 
     fn from_str(text: &str) -> Result<Self, WordError> {
         let wrong = || {
-            let help = "`next business day 09:00`, in the plan's zone, or with another: `next business day 09:00 Europe/Berlin`";
+            let help = "`next business day 09:00` or `previous business day 09:00`, in the plan's zone, or with another: `next business day 09:00 Europe/Berlin`";
             WordError::new(text, "a business day with an hour", help)
         };
         let words: Vec<&str> = text.split_whitespace().collect();
-        let (hour, zone) = match words.as_slice() {
-            [one, two, three, rest @ ..] if [*one, *two, *three] == WORDS => match rest {
-                [hour] => (*hour, None),
-                [hour, zone] => (*hour, Some(*zone)),
-                _ => return Err(wrong()),
-            },
+        let (side, rest) = match words.as_slice() {
+            [side, one, two, rest @ ..] if [*one, *two] == WORDS => (*side, rest),
+            _ => return Err(wrong()),
+        };
+        let side = [Side::Next, Side::Previous].into_iter().find(|own| own.as_str() == side).ok_or_else(wrong)?;
+        let (hour, zone) = match rest {
+            [hour] => (*hour, None),
+            [hour, zone] => (*hour, Some(*zone)),
             _ => return Err(wrong()),
         };
         let minute = time(hour)
@@ -78,7 +107,7 @@ impl FromStr for NextBusinessDay {
                 Some((zone, name.to_owned()))
             }
         };
-        Ok(Self { minute, hour: hour.to_owned(), zone })
+        Ok(Self { side, minute, hour: hour.to_owned(), zone })
     }
 }
 
@@ -86,16 +115,16 @@ impl FromStr for NextBusinessDay {
 ///
 /// # Errors
 /// When what stands behind a comma is no business day.
-pub fn parted(text: &str) -> Result<(&str, Option<NextBusinessDay>), WordError> {
+pub fn parted(text: &str) -> Result<(&str, Option<BusinessDay>), WordError> {
     match text.split_once(',') {
         None => Ok((text, None)),
         Some((moment, day)) => Ok((moment.trim_end(), Some(day.trim().parse()?))),
     }
 }
 
-impl fmt::Display for NextBusinessDay {
+impl fmt::Display for BusinessDay {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", WORDS.join(" "), self.hour)?;
+        write!(f, "{} {} {}", self.side.as_str(), WORDS.join(" "), self.hour)?;
         match &self.zone {
             Some((_, name)) => write!(f, " {name}"),
             None => Ok(()),
@@ -103,7 +132,7 @@ impl fmt::Display for NextBusinessDay {
     }
 }
 
-serialize_as_text!(NextBusinessDay);
+serialize_as_text!(BusinessDay);
 
 #[cfg(test)]
 mod tests {
@@ -122,9 +151,9 @@ mod tests {
 
     #[track_caller]
     fn is(freeze: &str, day: &str, from: &str, expected: &str) {
-        let own: NextBusinessDay = day.parse().unwrap();
+        let own: BusinessDay = day.parse().unwrap();
         assert_eq!(own.to_string(), day);
-        let at = own.from(from.parse().unwrap(), &plan(freeze));
+        let at = own.near(from.parse().unwrap(), &plan(freeze));
         assert_eq!(at.map(|at| at.to_string()).as_deref(), Some(expected), "{day} from {from}");
     }
 
@@ -145,6 +174,24 @@ mod tests {
     }
 
     #[test]
+    fn the_previous_one_lies_before_weekends_and_days_off() {
+        for (from, expected) in [
+            ("2027-01-23T08:00:00Z", "2027-01-22T08:00:00Z"), // a Saturday: the Friday
+            ("2027-01-25T08:00:00Z", "2027-01-25T08:00:00Z"), // Monday at 9: that day
+            ("2027-01-25T07:59:59Z", "2027-01-22T08:00:00Z"), // a second earlier
+            ("2027-01-20T23:30:00Z", "2027-01-20T08:00:00Z"), // Thursday 0:30 in Berlin
+        ] {
+            is(BERLIN, "previous business day 09:00", from, expected);
+        }
+        let holidays = r#""2026-12-24/2027-01-01 Europe/Berlin","2027-01-06 Europe/Berlin""#;
+        is(holidays, "previous business day 09:00", "2027-01-02T09:00:00Z", "2026-12-23T08:00:00Z");
+        is(holidays, "previous business day 18:30", "2027-01-06T18:00:00Z", "2027-01-05T17:30:00Z");
+        let own: BusinessDay = "previous business day 09:00".parse().unwrap();
+        let at = "2029-12-01T00:00:00Z".parse().unwrap();
+        assert_eq!(own.near(at, &plan(r#""2026-01-01/2030-01-01 Europe/Berlin""#)), None, "no day is left");
+    }
+
+    #[test]
     fn days_of_a_freeze_are_off_and_its_weekly_hours_are_not() {
         let holidays =
             r#""2026-12-24/2027-01-01 Europe/Berlin","2027-01-06 Europe/Berlin","Mon-Thu 17:00-08:00 Europe/Berlin""#;
@@ -152,9 +199,9 @@ mod tests {
         is(holidays, "next business day 09:00", "2026-12-23T09:00:00Z", "2027-01-04T08:00:00Z");
         is(holidays, "next business day 09:00", "2027-01-05T20:00:00Z", "2027-01-07T08:00:00Z");
         is(holidays, "next business day 18:30", "2027-01-05T12:00:00Z", "2027-01-05T17:30:00Z");
-        let own: NextBusinessDay = "next business day 09:00".parse().unwrap();
+        let own: BusinessDay = "next business day 09:00".parse().unwrap();
         let at = "2026-12-01T00:00:00Z".parse().unwrap();
-        assert_eq!(own.from(at, &plan(r#""2026-01-01/2030-01-01 Europe/Berlin""#)), None, "no day is left");
+        assert_eq!(own.near(at, &plan(r#""2026-01-01/2030-01-01 Europe/Berlin""#)), None, "no day is left");
     }
 
     #[test]
@@ -183,6 +230,7 @@ mod tests {
             "beta-1, next business day 09:00 Europe/Berlin",
             "rollback+1h, next business day 14:30",
             "start-3d, next business day 09:00",
+            "start-5d, previous business day 09:00",
         ] {
             assert_eq!(Moment::parse(text, &stages).map(|own| own.to_string()).as_deref(), Ok(text));
             if !text.starts_with("rollback") {
@@ -204,6 +252,7 @@ mod tests {
             ("full+1d, next business day 09:00 Europe/Berln", "Europe/Berln", "a time zone"),
             ("full+1d, next business day 09:00 in Berlin", "next business day 09:00 in Berlin", day),
             ("full+1d, next working day 09:00", "next working day 09:00", day),
+            ("full+1d, last business day 09:00", "last business day 09:00", day),
             ("full+1d, Next Business Day 09:00", "Next Business Day 09:00", day),
             ("full+1d,", "", day),
             ("full+1d, next business day 09:00, +1h", "09:00,", "an hour of the day"),

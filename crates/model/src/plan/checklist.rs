@@ -9,7 +9,7 @@ use std::str::FromStr;
 use serde::Serialize;
 use serde::ser::SerializeMap as _;
 
-use super::business_day::{NextBusinessDay, parted};
+use super::business_day::{BusinessDay, parted};
 use super::words::{Sign, Url, WordError};
 use crate::calendar::Days;
 use crate::{Duration, Instant, Name, serialize_as_text};
@@ -90,8 +90,8 @@ pub enum Due {
         anchor: Name,
         /// How long before (`-`) or after (`+`) it.
         offset: Option<(Sign, Duration)>,
-        /// Not before the next business day from there on.
-        then: Option<NextBusinessDay>,
+        /// The business day that is next to it.
+        then: Option<BusinessDay>,
     },
 }
 
@@ -132,7 +132,7 @@ impl FromStr for Due {
             WordError::new(
                 text,
                 "a day by which something is due",
-                "`2026-12-01`, `2026-12-01 Europe/Berlin`, or a stage's name, `start` or `end` with an offset such as `-1d`, and with `, next business day 09:00` where it must be one",
+                "`2026-12-01`, `2026-12-01 Europe/Berlin`, or a stage's name, `start` or `end` with an offset such as `-1d`, and with `, next business day 09:00` (or `previous`) where it must be one",
             )
         })
     }

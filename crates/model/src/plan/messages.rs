@@ -91,13 +91,12 @@ pub struct Notice {
 }
 
 impl Notice {
-    /// What it is about in the app: an incident where its moment is a rollback, an invitation on legacy's pages, else
+    /// What it is about in the app: an incident where its moment is one, an invitation on legacy's pages, else
     /// a launch. `None` where it is not shown there.
     pub fn in_app_kind(&self) -> Option<InAppKind> {
         let in_app = self.in_app.as_ref()?;
-        let is_rollback = matches!(&self.at, Moment::Near { anchor, .. } if anchor.as_str() == "rollback");
         Some(in_app.kind.unwrap_or(match in_app.to {
-            _ if is_rollback => InAppKind::Incident,
+            _ if self.at.is_of_incident() => InAppKind::Incident,
             ShownTo::Legacy => InAppKind::Preview,
             ShownTo::All | ShownTo::New => InAppKind::Launch,
         }))

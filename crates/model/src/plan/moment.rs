@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::business_day::{NextBusinessDay, parted};
+use super::business_day::{BusinessDay, parted};
 use super::words::{Sign, WordError};
 use crate::{Duration, Instant, Name, serialize_as_text};
 
@@ -11,20 +11,28 @@ use crate::{Duration, Instant, Name, serialize_as_text};
 pub enum Moment {
     /// At something that happens, or before or after it.
     Near {
-        /// The stage's name, `start`, `end` or `rollback`.
+        /// The stage's name, `start`, `end`, `rollback` or `incident`.
         anchor: Name,
         /// How long before (`-`) or after (`+`) it.
         offset: Option<(Sign, Duration)>,
-        /// Not before the next business day from there on.
-        then: Option<NextBusinessDay>,
+        /// The business day that is next to it.
+        then: Option<BusinessDay>,
     },
     /// On a day, at an hour.
     Date(Instant),
 }
 
 impl Moment {
-    /// The anchors that every plan has.
-    pub const ANCHORS: [&str; 3] = ["start", "end", "rollback"];
+    /// The anchors that every plan has. An incident is when users are taken back, by a rollback or a kill, by
+    /// Tidegate or by a person.
+    pub const ANCHORS: [&str; 4] = ["start", "end", "rollback", Self::INCIDENT];
+    /// The one of these that comes again: it is over once the rollout is neither rolled back nor killed.
+    pub const INCIDENT: &str = "incident";
+
+    /// Whether it is near a rollback or an incident.
+    pub fn is_of_incident(&self) -> bool {
+        matches!(self, Self::Near { anchor, .. } if ["rollback", Self::INCIDENT].contains(&anchor.as_str()))
+    }
 
     /// Whether it waits for a business day.
     pub const fn waits_for_business_day(&self) -> bool {
@@ -58,7 +66,7 @@ impl Moment {
                 Err(WordError::new(text, "a moment of this plan", help))
             }
             (Err(_), _) => {
-                let help = "a stage's name, `start`, `end` or `rollback`, with an offset such as `-1d` or `+2h`, and with `, next business day 09:00` where it must be one; or a date such as 2026-12-02T09:00:00Z";
+                let help = "a stage's name, `start`, `end`, `rollback` or `incident`, with an offset such as `-1d` or `+2h`, and with `, next business day 09:00` (or `previous`) where it must be one; or a date such as 2026-12-02T09:00:00Z";
                 Err(WordError::new(moment, "a moment of this plan", help))
             }
         }

@@ -226,6 +226,7 @@ fn stage(r: &mut Reader, node: &Node) -> Option<Stage> {
         groups: f.optional(r, "groups", Reader::parsed_one_or_more).unwrap_or_default(),
         shadow: f.optional(r, "shadow", Reader::percentage),
         hold: f.optional(r, "hold", Reader::parsed),
+        deadline: f.optional(r, "deadline", Reader::parsed),
         enter: f.optional(r, "enter", Reader::parsed_one_or_more).unwrap_or_default(),
         not_before: f.optional(r, "not_before", point_in_time),
         owner: f.optional(r, "owner", Reader::parsed),

@@ -9,18 +9,17 @@ mod probes;
 mod receivers;
 mod requests;
 pub mod safety;
+mod stages;
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use self::names::{Known, Names};
 use super::{ALPHA_DEFAULT, ENDPOINTS_MAX, Plan, Table};
-use crate::calendar::Window;
 use crate::condition::{Condition, Metric};
 use crate::fault::{Fault, Faults, Severity, listed, nearest};
 use crate::node::{Node, Value};
 use crate::source::Source;
-use crate::weekly::Closed;
 use crate::{Name, Percentage};
 
 /// One step into a tree.
@@ -50,7 +49,7 @@ pub fn check(plan: &Plan, root: &Node, is_stored: bool) -> Faults {
     channels::check(&mut rules);
     rules.identity();
     rules.groups(&known);
-    rules.stages(&known);
+    stages::check(&mut rules, &known);
     rules.guardrails(&known);
     messages::check(&mut rules, &known);
     checklists::check(&mut rules, &known);
@@ -254,78 +253,6 @@ impl<'a> Rules<'a> {
         }
     }
 
-    fn stages(&mut self, known: &Known<'_>) {
-        let plan = self.plan;
-        let closed = Closed::of(plan.freeze.iter().filter_map(Window::weekly));
-        if plan.stages.is_empty() {
-            self.error(
-                &[Key("stage")],
-                "the plan has no stage".into(),
-                "add [[stage]] with `name` and `percentage`".to_owned(),
-            );
-        }
-        let mut highest = Percentage::ZERO;
-        for (index, stage) in plan.stages.iter().enumerate() {
-            let at = |rest: &[Step<'a>]| [&[Key("stage"), Index(index)], rest].concat();
-            if plan.stage_index(stage.name.as_str()).is_some_and(|first| first < index) {
-                self.error(
-                    &at(&[Key("name")]),
-                    format!("two stages are called `{}`, so this one cannot be reached", stage.name),
-                    None,
-                );
-            }
-            if stage.percentage < highest {
-                self.error(
-                    &at(&[Key("percentage")]),
-                    format!("the percentage falls from {highest} to {}", stage.percentage),
-                    "stages only widen; a way back is a rollback".to_owned(),
-                );
-            }
-            highest = highest.max(stage.percentage);
-            if !stage.enter.is_empty() && stage.enter.iter().all(|window| is_frozen(plan, &closed, window)) {
-                self.unwise(
-                    &at(&[Key("enter")]),
-                    format!(
-                        "the stage `{}` cannot be reached: `freeze` covers every moment at which it may be entered",
-                        stage.name
-                    ),
-                    None,
-                );
-            }
-            for (n, name) in stage.groups.iter().enumerate() {
-                self.refers(&at(&[Key("groups"), Index(n)]), "group", name, &plan.groups, &known.groups);
-                if known.excluded.contain(name.as_str()) {
-                    self.warn(
-                        &at(&[Key("groups"), Index(n)]),
-                        format!("the group `{name}` is excluded, and that wins"),
-                        None,
-                    );
-                }
-            }
-            for (n, gate) in stage.gates.iter().enumerate() {
-                self.condition(&at(&[Key("gates"), Index(n)]), &gate.when, known);
-                let compares = gate.when.terms.iter().any(|term| term.bound.is_legacy());
-                if compares && stage.percentage == Percentage::FULL && plan.holdout == Percentage::ZERO {
-                    self.warn(
-                        &at(&[Key("gates"), Index(n)]),
-                        "at 100 % legacy has no traffic to compare with".into(),
-                        "its figures of the last day are used; `holdout = \"1%\"` would keep a live comparison"
-                            .to_owned(),
-                    );
-                }
-            }
-            let is_last = index + 1 == plan.stages.len();
-            let waits = stage.hold.is_some() || !stage.gates.is_empty() || !stage.checklist.is_empty();
-            if !is_last && !waits && plan.advance.is_default() && !safety::is_rushed(plan, index) {
-                self.warn(
-                    &at(&[]),
-                    format!("the stage `{}` is left as soon as it is entered", stage.name),
-                    "give it a `hold`, `gates` or a `checklist`".to_owned(),
-                );
-            }
-        }
-    }
-
     fn guardrails(&mut self, known: &Known<'_>) {
         let plan = self.plan;
         for (index, guardrail) in plan.guardrails.iter().enumerate() {
@@ -344,7 +271,7 @@ impl<'a> Rules<'a> {
     }
 
     /// A condition on something that nobody measures could only ever be inconclusive.
-    fn condition(&mut self, steps: &[Step<'_>], condition: &Condition, known: &Known<'_>) {
+    pub(super) fn condition(&mut self, steps: &[Step<'_>], condition: &Condition, known: &Known<'_>) {
         let plan = self.plan;
         for term in &condition.terms {
             if let Metric::Signal(name) = &term.metric
@@ -401,18 +328,6 @@ impl<'a> Rules<'a> {
                 self.unwise(&[Key(key), Index(index)], format!("`{}` waits for itself", plan.key), None);
             }
         }
-    }
-}
-
-/// Whether no moment of a window is free of the plan's freeze.
-fn is_frozen(plan: &Plan, closed: &Closed, window: &Window) -> bool {
-    match window {
-        Window::Weekly(weekly) => closed.covers(weekly),
-        Window::Days(days) => plan
-            .freeze
-            .iter()
-            .filter_map(Window::days)
-            .any(|frozen| frozen.start() <= days.start() && days.end() <= frozen.end()),
     }
 }
 

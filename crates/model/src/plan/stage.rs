@@ -27,6 +27,9 @@ pub struct Stage {
     /// How long it lasts at least.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hold: Option<Duration>,
+    /// How long it is meant to last at most: whoever looks after it gets a message then, and nothing else happens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<Duration>,
     /// When it may be entered; any time if empty.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub enter: Vec<Window>,

@@ -5,7 +5,7 @@ use crate::document::{Block, Table, Text};
 use tidegate_decide::explain::{counted_from_two, listed, sentence, spelled};
 use tidegate_model::Duration;
 use tidegate_model::plan::Notice;
-use tidegate_model::plan::business_day::NextBusinessDay;
+use tidegate_model::plan::business_day::BusinessDay;
 use tidegate_model::plan::in_app::ShownTo;
 use tidegate_model::plan::moment::Moment;
 use tidegate_model::plan::words::{Audience, Sign};
@@ -91,22 +91,21 @@ impl Writing<'_> {
                 "A message before a stage goes out by the clock alone, whether or not the gates pass and the checklist is ticked. If the stage will be late, tell the receivers by hand.",
             ));
         }
-        let at_rollback: Vec<&Notice> = plan
-            .notices
-            .iter()
-            .filter(|notice| is_at_rollback(notice) && notice.audience == Some(Audience::Users))
-            .collect();
-        if !at_rollback.is_empty() {
-            texts.push(Text::from(
-                "The message at a rollback goes out when users are taken back, by Tidegate or by a person, also to a smaller share. After an alert or a kill the plan has no message to users: write to them by hand.",
-            ));
+        let to_users = |notice: &&Notice| notice.at.is_of_incident() && notice.audience == Some(Audience::Users);
+        let of_incidents: Vec<&Notice> = plan.notices.iter().filter(to_users).collect();
+        if !of_incidents.is_empty() {
+            let is_of_kill = |notice: &&Notice| matches!(&notice.at, Moment::Near { anchor, .. } if anchor.as_str() == Moment::INCIDENT);
+            let (what, without) = if of_incidents.iter().any(is_of_kill) {
+                ("a rollback or a kill", "an alert")
+            } else {
+                ("a rollback", "an alert or a kill")
+            };
+            texts.push(Text::from(format!(
+                "The message at {what} goes out when users are taken back, by Tidegate or by a person, also to a smaller share. After {without} the plan has no message to users: write to them by hand.",
+            )));
         }
         texts.into_list()
     }
-}
-
-fn is_at_rollback(notice: &Notice) -> bool {
-    matches!(&notice.at, Moment::Near { anchor, .. } if anchor.as_str() == "rollback")
 }
 
 /// On whose pages, and for how long.
@@ -125,11 +124,12 @@ fn in_app(notice: &Notice) -> String {
 }
 
 /// A moment near something, in words: `3 days before the stage pilot`, and without an offset `the start`.
-pub(super) fn near(anchor: &str, offset: Option<&(Sign, Duration)>, then: Option<&NextBusinessDay>) -> String {
+pub(super) fn near(anchor: &str, offset: Option<&(Sign, Duration)>, then: Option<&BusinessDay>) -> String {
     let anchor = match anchor {
         "start" => "the start".to_owned(),
         "end" => "the end".to_owned(),
         "rollback" => "a rollback".to_owned(),
+        Moment::INCIDENT => "a rollback or a kill".to_owned(),
         stage => format!("the stage {stage}"),
     };
     let near = match offset {

@@ -71,11 +71,16 @@ impl Writing<'_> {
         table
     }
 
-    /// How long a stage lasts at least: its bake time, and what its gates ask to last.
+    /// How long a stage lasts: its bake time, what its gates ask to last, and what it is meant to last at most.
     fn lasts(&self, stage: &Stage) -> String {
         let longest = stage.gates.iter().flat_map(|gate| gate.when.terms.iter().filter_map(|term| term.hold));
         let longest = longest.max_by_key(|duration| duration.as_ms());
-        let hold = stage.hold.map(|hold| spelled(&hold.to_string()));
+        let most = stage.deadline.map(|deadline| format!(", {} at most", spelled(&deadline.to_string())));
+        let hold = match (stage.hold.map(|hold| spelled(&hold.to_string())), most) {
+            (Some(hold), most) => Some(format!("{hold}{}", most.unwrap_or_default())),
+            (None, Some(most)) => Some(most.trim_start_matches(", ").to_owned()),
+            (None, None) => None,
+        };
         match longest.filter(|own| stage.hold.is_none_or(|hold| own.as_ms() > hold.as_ms())) {
             Some(longest) => {
                 let longest = spelled(&longest.to_string());

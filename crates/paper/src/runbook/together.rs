@@ -99,7 +99,7 @@ fn stop_any(all: &[Writing<'_>]) -> Block {
 
 fn where_commands_run(own: &Writing<'_>) -> Text {
     let text = Text::from(
-        "Commands run in a terminal in which `TIDEGATE_URL` is the address of the deployment and `TIDEGATE_TOKEN` your own token. In the console",
+        "Commands run in a terminal in which `TIDEGATE_URL` is the address of the deployment and `TIDEGATE_TOKEN` your own token (whoever deployed Tidegate makes one: `tidegate token NAME --role operator`). In the console",
     );
     let text = match own.console {
         Some(console) => {

@@ -9,8 +9,9 @@ use super::shapes::{Consequences, Moves, Standing, Text, Warning};
 use crate::api::view::Present;
 use tidegate_decide::ahead::{Ahead, Step};
 use tidegate_decide::ends;
-use tidegate_decide::explain::{known_before, listed, sentence};
+use tidegate_decide::explain::{acts, known_before, listed, sentence};
 use tidegate_decide::forecast::Forecast;
+use tidegate_decide::judge::guard::true_from_outside;
 use tidegate_decide::judge::words::count;
 use tidegate_decide::reports::{Reported, never_reported};
 use tidegate_decide::rollout::Rollout;
@@ -123,11 +124,22 @@ impl Change<'_> {
             let names = never_reported(&self.before.plan, self.present.deployment.metrics.get(&self.before.plan.key));
             warnings.extend(silent(&names, self.before.record.live.phase).map(|text| ("never_reported", text)));
         }
+        warnings.extend(self.still_true(command).into_iter().map(|text| ("still_true", text)));
         warnings.extend(self.jump().map(|text| ("jump", text)));
         warnings.extend(self.of_command(command));
         let ends = ends::ends(&self.before.plan, &self.before.record, &self.ahead.rollout.record);
         warnings.extend(ends.iter().map(|own| ("ends", own.to_string())));
         warnings.into_iter().map(|(code, text)| Warning { code: Text::word(code), text: sentence(&text) }).collect()
+    }
+
+    /// The guardrails with which another attempt would end again.
+    fn still_true(&self, command: &Command) -> Vec<String> {
+        let Rollout { plan, record, .. } = self.before;
+        let begins = record.live.phase == Phase::RolledBack && matches!(command, Command::Resume(_) | Command::Set(_));
+        let metrics = self.present.deployment.metrics.get(&plan.key).filter(|_| begins);
+        let now = self.present.now;
+        let all = metrics.into_iter().flat_map(|metrics| true_from_outside(plan, &metrics.signals, now));
+        all.map(|own| format!("`{}` is still true, and {} again", own.when, acts(&own.then.to_string()))).collect()
     }
 
     /// What speaks against a command that is done because somebody has named the rollout.

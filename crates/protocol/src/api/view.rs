@@ -235,6 +235,7 @@ fn stage(plan: &Plan, record: &Record, (index, stage): (usize, &Stage), judgemen
         percentage: stage.percentage.into(),
         groups: texts(&stage.groups),
         hold: stage.hold.as_ref().map(Text::from),
+        deadline: stage.deadline.as_ref().map(Text::from),
         owner: stage.owner.as_ref().map(Text::from),
         enter: texts(&stage.enter),
         not_before: stage.not_before.into(),

@@ -148,7 +148,7 @@ fn words(kind: NotificationKind) -> Words {
         },
         Kind::Resolved => Words {
             headline: "checkout: resolved: guardrail `error_rate > 5% over 5m`. No action needed.",
-            why: "Somebody has acted: checkout is running at canary, 10 %.",
+            why: "Somebody has acted: checkout is running at canary, 10 %. It lasted 23 minutes.",
             next: Some("half, 50 %, in 2 d if 3 gates pass"),
             is_of_incident: true,
             ..QUIET

@@ -71,7 +71,8 @@ pub fn check(rules: &mut Rules<'_>, known: &Known<'_>) {
         if notice.every.is_some() && matches!(notice.at, Moment::Date(_)) {
             rules.unwise(
                 &at("every"),
-                "what is repeated begins with a stage, `start`, `end` or `rollback`, and not with a date".into(),
+                "what is repeated begins with a stage, `start`, `end`, `rollback` or `incident`, and not with a date"
+                    .into(),
                 "it is repeated while that lasts".to_owned(),
             );
         }

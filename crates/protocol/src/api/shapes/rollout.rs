@@ -219,6 +219,9 @@ shape! {
         /// How long it lasts at least: its bake time.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub hold: Option<Text<Duration>>,
+        /// How long it is meant to last at most: its owner gets a message then.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub deadline: Option<Text<Duration>>,
         /// The role that looks after it.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub owner: Option<Text<Name>>,
