@@ -139,7 +139,13 @@ fn span(span: &Span) -> String {
         Span::Plain(words) => escaped(words),
         Span::Strong(words) | Span::Toned(_, words) => {
             let trimmed = words.trim();
-            if trimmed.is_empty() { escaped(words) } else { format!("**{}**", escaped(trimmed)) }
+            if trimmed.is_empty() {
+                return escaped(words);
+            }
+            // Spaces inside of the asterisks would make them none; between two words they are needed.
+            let space = |is_there: bool| if is_there { " " } else { "" };
+            let (before, after) = (space(words.starts_with(' ')), space(words.ends_with(' ')));
+            format!("{before}**{}**{after}", escaped(trimmed))
         }
         Span::Code(code) => {
             let code = one_line(code);
@@ -252,6 +258,13 @@ mod tests {
             let (strong, _) = read(&format!("a {} b", span(&Span::Strong(words.to_owned()))));
             assert_eq!(squeezed(strong), format!("a {seen} b"), "{words}");
         }
+    }
+
+    #[test]
+    fn words_that_stand_out_keep_the_spaces_between_them_and_code() {
+        let spans = [Span::Strong("To end it: ".into()), Span::Code("stop".into()), Span::Strong(" ends it".into())];
+        let text: String = spans.iter().map(span).collect();
+        assert_eq!(text, "**To end it:** `stop` **ends it**");
     }
 
     #[test]

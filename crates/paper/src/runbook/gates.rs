@@ -11,6 +11,9 @@ use tidegate_model::plan::checklist::Due;
 use tidegate_model::plan::{Gate, Item, Stage, Start};
 use tidegate_model::record::Checklist;
 
+/// So many gates and items are said once, of the first stage that has them.
+const ALIKE_MIN: usize = 2;
+
 impl Writing<'_> {
     pub(super) fn before_start(&self) -> Vec<Block> {
         let plan = self.plan;
@@ -101,9 +104,8 @@ impl Writing<'_> {
             Some(next) => format!("Go or no-go, to leave it for {} ({} %)", next.name, next.percentage),
             None if stage.percentage == Percentage::FULL => "Go or no-go, to complete".to_owned(),
             None => format!(
-                "It stays at {} %. Do not complete it to end it: `tidegate complete {}` puts 100 % of the users on the new version. It counts as ended by itself, and what comes after it may begin, once",
-                stage.percentage,
-                self.key()
+                "It stays at {} %; to complete it by hand would put everybody on the new version. It counts as ended by itself, and what comes after it may begin, once",
+                stage.percentage
             ),
         };
         let gates: Vec<(&Gate, bool)> =
@@ -116,7 +118,7 @@ impl Writing<'_> {
         // Beside other rollouts, what an earlier stage asks for is not said again.
         let earlier = plan.stages.iter().take(index).filter(|_| self.is_one_of_many);
         let same = earlier
-            .filter(|own| own.percentage > Percentage::ZERO && own.gates.len() + own.checklist.len() > 0)
+            .filter(|own| own.percentage > Percentage::ZERO && own.gates.len() + own.checklist.len() >= ALIKE_MIN)
             .find(|own| {
                 own.gates.iter().all(|gate| stage.gates.contains(gate))
                     && own.checklist.iter().all(|item| stage.checklist.contains(item))

@@ -29,7 +29,14 @@ impl Writing<'_> {
         }
         let mut table = Table::new(&["In the stages", "Who decides"]);
         for (owner, stages) in owners {
-            table.rows.push(vec![Text::from(listed(&stages)), Text::default().strong(self.who(owner.as_str()))]);
+            let role = plan.roles.get(owner.as_str()).filter(|role| !role.hours.is_empty());
+            let when = role.map(|role| {
+                let hours: Vec<String> = role.hours.iter().map(ToString::to_string).collect();
+                let otherwise = self.stand_in(role).map(|name| format!("; at other hours {name}"));
+                format!(", {}{}", hours.join(", "), otherwise.unwrap_or_default())
+            });
+            let who = Text::default().strong(self.who(owner.as_str())).plain(when.unwrap_or_default());
+            table.rows.push(vec![Text::from(listed(&stages)), who]);
         }
         vec![Block::Table(table)]
     }
@@ -175,7 +182,9 @@ impl Writing<'_> {
         let stage = stage.and_then(|name| plan.stage_index(name)).unwrap_or(0);
         let owner = plan.stages.get(stage).and_then(|stage| stage.owner.as_ref());
         let name = owner.or_else(|| plan.roles.0.first().map(|(name, _)| name))?;
-        let who = self.who(name.as_str());
+        // The person first: a role may be called like a time of day.
+        let person = plan.roles.get(name.as_str()).and_then(|role| role.person.as_deref());
+        let who = person.map_or_else(|| readable(name.as_str()), |own| format!("{own} ({})", readable(name.as_str())));
         let Some(role) = plan.roles.get(name.as_str()).filter(|role| !role.hours.is_empty()) else { return Some(who) };
         let hours: Vec<String> = role.hours.iter().map(ToString::to_string).collect();
         let otherwise = self.stand_in(role).map(|name| format!("; at other hours {name}"));

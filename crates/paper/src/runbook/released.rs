@@ -13,9 +13,18 @@ impl Writing<'_> {
     pub(super) fn how_it_works(&self) -> Vec<Block> {
         vec![Block::Paragraph(Text::from(if self.plan.is_flag() {
             "A share of the users gets it. For each request Tidegate decides who does, and tells the application in the header `tidegate-flags`; the application obeys."
+        } else if self.is_shadow_alone() {
+            "Tidegate stands in front of two versions of the site, the old one (legacy) and the new one. The old one answers all users. Copies of their requests go to the new one, and the answers are compared."
         } else {
             "Tidegate stands in front of two versions of the site, the old one (legacy) and the new one. It sends a growing share of the users to the new one, measures both, and goes on or goes back by the rules on these pages."
         }))]
+    }
+
+    /// Whether no user is ever on new, and copies alone go there.
+    pub(super) fn is_shadow_alone(&self) -> bool {
+        let plan = self.plan;
+        let copies = plan.shadow.is_some() || plan.stages.iter().any(|stage| stage.shadow.is_some());
+        copies && plan.stages.iter().all(|stage| stage.percentage == Percentage::ZERO && stage.groups.is_empty())
     }
 
     pub(super) fn released(&self) -> Vec<Block> {

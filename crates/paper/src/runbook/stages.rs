@@ -156,12 +156,15 @@ impl Writing<'_> {
                 .checkins
                 .iter()
                 .map(|own| {
-                    let until = own.until.map(|until| format!(" in the first {}", counted_from_two(&until)));
+                    let until =
+                        own.until.map(|until| format!(" until {} after its entry", spelled(&until.to_string())));
                     format!("every {}{}", counted_from_two(&own.every), until.unwrap_or_default())
                 })
                 .collect();
             let to = if stage.owner.is_some() { "the owner".to_owned() } else { self.unnamed(false) };
-            facts.push(Text::from(format!("Figures go to {to} {}.", every.join(", then "))));
+            let has_pager = self.plan.channels.0.iter().any(|(_, channel)| channel.is_pager());
+            let but = if has_pager { ", never by a pager" } else { "" };
+            facts.push(Text::from(format!("Figures go to {to} {}{but}.", every.join(", then "))));
         }
         for hook in self.plan.hooks.iter().filter(|hook| hook.at.stage == stage.name) {
             let what = hook.description.as_deref().map(|what| format!(": {what}")).unwrap_or_default();
@@ -169,6 +172,17 @@ impl Writing<'_> {
                 "{} it another system is asked whether to go on{what}; it may say go, wait or stop",
                 hook.at.side
             ))));
+        }
+        if let Some(deadline) = stage.deadline {
+            let to = if stage.owner.is_some() {
+                "its owner gets".to_owned()
+            } else {
+                format!("{} gets", self.unnamed(true))
+            };
+            let longest = spelled(&deadline.to_string());
+            facts.push(Text::from(format!(
+                "After {longest} here {to} a message: go on, or back. Nothing else happens."
+            )));
         }
         facts.extend(stage.notes.iter().map(|note| Text::from(sentence(note))));
         blocks.extend(facts.into_list());

@@ -4,7 +4,9 @@ use super::{IntoList as _, Part, Writing};
 use crate::document::{Block, Table, Text, Tone};
 use tidegate_decide::explain::{self, listed, sentence};
 use tidegate_decide::timeline::outlook;
-use tidegate_model::plan::{Gate, Guardrail, Plan, Start};
+use tidegate_model::plan::moment::Moment;
+use tidegate_model::plan::words::Audience;
+use tidegate_model::plan::{Gate, Guardrail, Notice, Plan, Start};
 use tidegate_model::{Instant, Name};
 
 /// What stands for the key of one of several rollouts.
@@ -58,9 +60,12 @@ fn stop_it(own: &Writing<'_>) -> Block {
         where_commands_run(own),
         by_hand(&format!("kill/{key}")),
         Text::from(
-            "After either of them nothing goes up again by itself: a kill lasts until somebody revives it, a rollback until somebody resumes it.",
+            "After any of these nothing goes up again by itself: a kill lasts until somebody revives it, a rollback until somebody resumes it.",
         ),
     ];
+    if let Some(text) = outside(std::slice::from_ref(own), key) {
+        texts.insert(1, text);
+    }
     texts.extend(own.first_contact().map(|who| Text::from(format!("Then tell {who}."))));
     Block::Callout(Tone::Bad, "If something is wrong now".into(), texts)
 }
@@ -75,11 +80,15 @@ fn stop_any(all: &[Writing<'_>]) -> Block {
             all.iter().filter(|other| other.plan.requires.contains(key)).map(|other| other.plan.key.as_str()).collect();
         let needing =
             if needing.len() + 1 == all.len() { "all others of this paper".to_owned() } else { listed(&needing) };
-        texts.push(Text::from(format!("`tidegate kill {key}` switches off {key} and what requires it: {needing}.")));
+        texts.push(Text::from(format!(
+            "`tidegate kill {key}`, like a rollback of it, switches off {key} and what requires it: {needing}."
+        )));
     }
-    texts.push(Text::from(
-        "A single one: `tidegate kill KEY`, or `tidegate rollback KEY --reason \"what you see\"`, after which the next try starts over at its first stage. The others stay as they are. The keys stand in the table below.",
-    ));
+    let but = if texts.len() > 1 { ", but for what requires it" } else { "" };
+    texts.push(Text::from(format!(
+        "A single one: `tidegate kill KEY`, or `tidegate rollback KEY --reason \"what you see\"`, after which the next try starts over at its first stage. The others stay as they are{but}. The keys stand in the table below."
+    )));
+    texts.extend(outside(all, KEY));
     texts.extend(all.first().map(where_commands_run));
     texts.push(by_hand("kill/*"));
     texts.push(Text::from(
@@ -97,6 +106,40 @@ fn stop_any(all: &[Writing<'_>]) -> Block {
     Block::Callout(Tone::Bad, "If something is wrong now".into(), texts)
 }
 
+/// To whom a kill or a rollback writes outside of the team, at once.
+fn outside(all: &[Writing<'_>], key: &str) -> Option<Text> {
+    let own = |own: &Writing<'_>| -> Vec<(bool, Vec<String>, bool)> {
+        let notices = own.plan.notices.iter().filter(|notice| {
+            let is_at_once = matches!(&notice.at, Moment::Near { offset: None, then: None, .. });
+            notice.at.is_of_incident() && is_at_once && notice.by.is_none() && notice.audience != Some(Audience::Team)
+        });
+        let of = |notice: &Notice| {
+            let is_of_kill = matches!(&notice.at, Moment::Near { anchor, .. } if anchor.as_str() == Moment::INCIDENT);
+            let to = notice.to.iter().map(|name| own.addressee(name)).collect();
+            (is_of_kill, to, notice.in_app.is_some())
+        };
+        notices.map(of).collect()
+    };
+    let notices: Vec<(bool, Vec<String>, bool)> = all.iter().flat_map(own).collect();
+    let mut to: Vec<String> = Vec::new();
+    for name in notices.iter().flat_map(|(_, to, _)| to) {
+        if !to.contains(name) {
+            to.push(name.clone());
+        }
+    }
+    if notices.iter().any(|(.., in_app)| *in_app) {
+        to.push("everybody on the site's pages".to_owned());
+    }
+    if to.is_empty() {
+        return None;
+    }
+    let what = if notices.iter().any(|(is_of_kill, ..)| *is_of_kill) { "A kill or a rollback" } else { "A rollback" };
+    Some(Text::from(format!(
+        "{what} of what users are on also writes to {} at once. `tidegate pause {key}` only stops the next step, and writes to none of them.",
+        listed(&to)
+    )))
+}
+
 fn where_commands_run(own: &Writing<'_>) -> Text {
     let text = Text::from(
         "Commands run in a terminal in which `TIDEGATE_URL` is the address of the deployment and `TIDEGATE_TOKEN` your own token (whoever deployed Tidegate makes one: `tidegate token NAME --role operator`). In the console",
@@ -107,13 +150,13 @@ fn where_commands_run(own: &Writing<'_>) -> Text {
         }
         None => text.plain(" (that address, with ").code("/_tidegate/").plain(" behind it)"),
     };
-    text.plain(" the same are buttons; the key ").code("k").plain(" kills.")
+    text.plain(" the same are buttons; the key ").code("k").plain(" asks whether to kill.")
 }
 
 fn by_hand(key: &str) -> Text {
     let quoted = if key.contains('*') { format!("'{key}'") } else { key.to_owned() };
     Text::from(format!(
-        "Neither answers? In the project's folder, logged in to Cloudflare (`npx wrangler login`): `npx wrangler kv key put --remote --binding ROLLOUTS {quoted} on`. It takes up to a minute."
+        "Neither answers? In the project's folder, logged in to Cloudflare (`npx wrangler login`): `npx wrangler kv key put --remote --binding ROLLOUTS {quoted} on`. It takes up to a minute, and is ended by `npx wrangler kv key delete --remote --binding ROLLOUTS {quoted}`, and then `tidegate revive`."
     ))
 }
 
@@ -161,9 +204,14 @@ fn order(all: &[Writing<'_>]) -> String {
     } else {
         ""
     };
+    let endpoint = if all.iter().any(|own| own.endpoint().is_some()) {
+        " In what follows `KEY` and `ENDPOINT` stand for those of the rollout that a row or a command is about."
+    } else {
+        ""
+    };
     let from_now = if all.iter().any(|own| own.plan.start.is_some()) { "" } else { "started now, " };
     format!(
-        "{start}{requires}The dates are the earliest possible: {from_now}every gate passes, and every item is ticked in time."
+        "{start}{requires}The dates are the earliest possible: {from_now}every gate passes, and every item is ticked in time.{endpoint}"
     )
 }
 

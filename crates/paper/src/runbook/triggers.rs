@@ -32,13 +32,21 @@ impl Writing<'_> {
         } else {
             ""
         };
+        let key = self.key();
+        let reduces = self.plan.guardrails.iter().any(|own| matches!(own.does(), Action::Reduce(_)));
+        let held = if reduces {
+            format!(
+                " Where it goes to a share and holds it there, `tidegate resume {key}` goes on from that share, in the stage that has it."
+            )
+        } else {
+            String::new()
+        };
         vec![
             Block::Paragraph(Text::from(
-                "Tidegate looks every ten seconds, and sooner when figures come in. Read from the top: of the rows that are true at once the severest acts, and each is reported. They watch as long as anybody is on the new version: while it is paused, and after it has completed.",
+                "Tidegate looks every ten seconds, and sooner when figures come in. Where several rows are true only the severest acts (0 % before a smaller share, that before a pause, that before an alert), and each is reported. They watch as long as anybody is on the new version: while it is paused, and after it has completed.",
             )),
             Block::Paragraph(Text::from(format!(
-                "{owner}Where it says “people decide”, hold it first (`tidegate pause {}`), then look, then go back or on.",
-                self.key()
+                "{owner}Where it says “people decide”: if users are hurt, or you cannot tell, `tidegate kill {key}`; else hold it (`tidegate pause {key}`), look, then go back or on.{held}"
             ))),
         ]
     }
@@ -92,6 +100,7 @@ impl Writing<'_> {
             when = when.plain(format!(". {note}."));
         }
         let does = match own.mode {
+            Mode::Act if own.then == Action::Rollback && self.is_shadow_alone() => "stops: no more copies".to_owned(),
             Mode::Act => does(own.then),
             Mode::Observe => {
                 format!("only watches, and says when it {}", explain::would_have(&own.then.to_string()))

@@ -5,7 +5,7 @@ use super::together::{merged, whose};
 use super::{IntoList as _, Writing};
 use crate::document::{Block, Table, Text};
 use tidegate_decide::explain::{self, counted_from_two, listed, readable, spelled};
-use tidegate_model::condition::{Condition, Term};
+use tidegate_model::condition::{Condition, Dimension, Metric, Op, Term, Window};
 use tidegate_model::plan::Probe;
 
 /// A figure: its name, what it is, and what it must be to leave a stage.
@@ -29,10 +29,27 @@ pub(super) fn watched(all: &[Writing<'_>]) -> Vec<Block> {
     let mut blocks = vec![Block::Table(table)];
     blocks.extend(all.iter().flat_map(Writing::probes).collect::<Vec<_>>().into_list());
     blocks.push(Block::Paragraph(Text::from(format!(
-        "All figures of this moment: `tidegate status {}`, or the console. Of too few observations (50, where a condition names no other number) a figure decides nothing: the release neither goes on nor back by it.",
+        "All figures of this moment: `tidegate status {}`, or the console. Of too few observations (50, where a condition names no other number) a rate or a percentile decides nothing: the release neither goes on nor back by it. Counts of tickets, reports and users count from the first one on.",
         first.key()
     ))));
+    let gates =
+        |own: &Writing<'_>| own.plan.stages.iter().flat_map(|stage| &stage.gates).any(|gate| counts_up(&gate.when));
+    if all.iter().any(gates) {
+        blocks.push(Block::Paragraph(Text::from(format!(
+            "A gate on a count over the whole stage or try that has failed stays so, until another build of the new version or the next try begins the count anew, or somebody goes on by `tidegate advance {}`.",
+            first.key()
+        ))));
+    }
     blocks
+}
+
+/// Whether it bounds what only grows.
+fn counts_up(condition: &Condition) -> bool {
+    condition.terms.iter().any(|term| {
+        let is_count = matches!(term.metric, Metric::Signal(_)) || term.metric.spec().dimension == Dimension::Count;
+        let is_bounded = matches!(term.op, Op::Less | Op::AtMost | Op::Equal);
+        is_count && is_bounded && matches!(term.over, Some(Window::Stage | Window::Attempt))
+    })
 }
 
 impl Writing<'_> {

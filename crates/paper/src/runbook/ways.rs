@@ -37,11 +37,7 @@ pub(super) fn ways_back(all: &[Writing<'_>]) -> Vec<Block> {
         ),
     );
     if all.iter().any(|own| own.plan.stages.len() > 1) {
-        row(
-            "Previous",
-            format!("tidegate rollback {key} --to previous --reason \"…\""),
-            "Back to the share of the stage before (from the first stage: 0 %), and held there.".to_owned(),
-        );
+        row("Previous", format!("tidegate rollback {key} --to previous --reason \"…\""), previous(all));
     }
     let most = all.iter().flat_map(|own| &own.plan.stages).map(|stage| stage.percentage).max();
     for share in SHARES {
@@ -50,7 +46,7 @@ pub(super) fn ways_back(all: &[Writing<'_>]) -> Vec<Block> {
                 &format!("{share} %"),
                 format!("tidegate rollback {key} --to {share} --reason \"…\""),
                 format!(
-                    "{share} % stay on the new version, to look into it, and it is held there. A way back only from a larger share."
+                    "{share} % stay on the new version, to look into it, and it is held there. A way back only from a larger share. `tidegate resume {key}` begins the next try at the first stage, or at the one that `--stage` names."
                 ),
             );
         }
@@ -59,7 +55,7 @@ pub(super) fn ways_back(all: &[Writing<'_>]) -> Vec<Block> {
         "Without command and console",
         format!("npx wrangler kv key put --remote --binding ROLLOUTS kill/{key} on"),
         format!(
-            "Off, through Cloudflare's own tool, in the project's folder; or in Cloudflare's dashboard: KV, the namespace bound to `ROLLOUTS`, a key `kill/{key}` with any value. Up to a minute. `npx wrangler kv key delete --remote --binding ROLLOUTS kill/{key}` ends it."
+            "Off, through Cloudflare's own tool, in the project's folder; or in Cloudflare's dashboard: KV, the namespace bound to `ROLLOUTS`, a key `kill/{key}` with any value. Up to a minute. `npx wrangler kv key delete --remote --binding ROLLOUTS kill/{key}`, and then `tidegate revive {key}`, end it."
         ),
     );
     row(
@@ -79,6 +75,20 @@ pub(super) fn ways_back(all: &[Writing<'_>]) -> Vec<Block> {
     blocks.push(Block::Heading(3, "Verify it".to_owned()));
     blocks.push(Block::Steps(verify(all, key)));
     blocks
+}
+
+/// What the way back by a stage does.
+fn previous(all: &[Writing<'_>]) -> String {
+    let alike = |own: &Writing<'_>| {
+        let pairs = own.plan.stages.iter().zip(own.plan.stages.iter().skip(1));
+        let those = pairs.filter(|(one, two)| one.percentage == two.percentage && one.percentage > Percentage::ZERO);
+        those
+            .map(|(one, two)| format!(" From {} that is {} % too, and nobody goes back.", two.name, one.percentage))
+            .collect()
+    };
+    let alike: Vec<String> =
+        all.iter().filter(|_| all.len() == 1).flat_map(|own| -> Vec<String> { alike(own) }).collect();
+    format!("Back to the share of the stage before (from the first stage: 0 %), and held there.{}", alike.concat())
 }
 
 /// How a repaired version is deployed.
@@ -160,6 +170,9 @@ pub(super) fn commands(all: &[Writing<'_>]) -> Vec<Block> {
     let mut row = |what: &str, command: String| {
         table.rows.push(vec![Text::from(what), Text::default().code(command)]);
     };
+    if all.iter().any(|own| own.plan.start.is_none()) {
+        row("Start it", format!("tidegate start {key} --reason \"…\""));
+    }
     row("Hold it where it is, and look", format!("tidegate pause {key} --reason \"…\""));
     row("Go on after a pause, or begin the next try after a rollback", format!("tidegate resume {key} --reason \"…\""));
     row("Bring back what was killed", format!("tidegate revive {key} --reason \"…\""));
@@ -167,7 +180,7 @@ pub(super) fn commands(all: &[Writing<'_>]) -> Vec<Block> {
         "Next stage now, even if the figures are bad (open items of the checklist still stand before it)",
         format!("tidegate advance {key} --reason \"…\""),
     );
-    row("Another share, by hand", format!("tidegate set {key} 5 --reason \"…\""));
+    row("Another share, by hand, upwards too", format!("tidegate set {key} 5 --reason \"…\""));
     if all.iter().any(|own| own.plan.stages.last().is_some_and(|stage| stage.percentage < Percentage::FULL)) {
         row(
             "100 % of the users on new, also of what the plan keeps below (not the way to end it)",
