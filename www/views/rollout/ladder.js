@@ -147,7 +147,11 @@ function rung() {
 }
 
 /** What a stage asks for; of the current one the gates have their own section. */
-function about({ percentage, groups, hold: length, owner, enter, gates, checklist }, kind, { state, hold: held }) {
+function about(
+  { percentage, groups, hold: length, deadline, owner, enter, gates, checklist },
+  kind,
+  { state, hold: held },
+) {
   const view = kind === 'current' && { state, hold: held };
   // Those that every stage has say nothing of this one.
   const asked = view ? gates : gates.filter(({ built_in: isBuiltIn }) => !isBuiltIn);
@@ -156,6 +160,7 @@ function about({ percentage, groups, hold: length, owner, enter, gates, checklis
     view && view.state.percentage !== percentage && `now at ${percent(view.state.percentage)}`,
     groups?.length && `and ${listed(groups)}`,
     length && !view?.hold && `bake time ${spaced(length)}`,
+    deadline && `at most ${spaced(deadline)}`,
     asked.length &&
       (view
         ? `${asked.filter(({ verdict }) => verdict === 'pass').length} of ${plural(asked.length, 'gate')} met`
