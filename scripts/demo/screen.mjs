@@ -177,11 +177,11 @@ export function painter(out, { hasColour }) {
     hasColour && STYLES[style] && text.trim() ? `\u001b[${STYLES[style]}m${text}\u001b[0m` : text;
   /** How many rows of the terminal these take, which may have become narrower meanwhile. */
   const height = (lengths) =>
-    lengths.reduce((sum, length) => sum + Math.max(1, Math.ceil(length / (out.columns ?? 100))), 0);
+    lengths.reduce((sum, length) => sum + Math.max(1, Math.ceil(length / (out.columns || 100))), 0);
 
   return (lines) => {
     const rows = fitting(
-      lines.flatMap((line) => folded(line, (out.columns ?? 100) - 1)),
+      lines.flatMap((line) => folded(line, (out.columns || 100) - 1)),
       (out.rows ?? 100) - 1,
     );
     const up = before.length > 0 ? `\u001b[${height(before)}A` : '';

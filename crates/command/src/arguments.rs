@@ -214,7 +214,7 @@ Examples:
     History(HistoryArguments),
     /// Show or set when no rollout of the deployment advances; rolling back always works
     #[command(
-        after_help = "It holds beside the freezes of plans.\n\nExamples:\n  tidegate freeze\n  tidegate freeze \"2026-12-24/2027-01-02 Europe/Berlin\" --reason \"holidays\"\n  tidegate freeze \"Fri 15:00-Mon 08:00 Europe/Berlin\" 2026-11-27 --reason \"sale\"\n  tidegate freeze --lift --reason \"back at work\""
+        after_help = "It holds beside the freezes of plans. What is added holds beside what is in force.\n\nExamples:\n  tidegate freeze\n  tidegate freeze \"2026-12-24/2027-01-02 Europe/Berlin\" --reason \"holidays\"\n  tidegate freeze \"Fri 15:00-Mon 08:00 Europe/Berlin\" 2026-11-27 --reason \"sale\"\n  tidegate freeze --replace \"2027-04-02/2027-04-05 Europe/Berlin\" --reason \"Easter\"\n  tidegate freeze --lift --reason \"back at work\""
     )]
     Freeze(FreezeArguments),
     /// Write the runbook of a plan, or of a rollout of the deployment: all that somebody on call has to know

@@ -105,11 +105,24 @@ fn certainty(own: &Rollout) -> Vec<String> {
 fn coming(own: &Rollout, now: Instant) -> Vec<String> {
     let next = ladder::next_words(own, now);
     let mut all = vec![match own.state.phase.as_str() {
-        "rolled_back" if !own.state.killed => format!("Everybody stays on legacy. To go on: {next}."),
+        "rolled_back" if !own.state.killed => format!("{} To go on: {next}.", left(own)),
         _ => sentence(&next),
     }];
     all.extend(ladder::blockers(own).map(|block| ended(&format!("It waits: {}", ladder::blocked_line(block, now)))));
     all
+}
+
+/// Who is on new while it is rolled back.
+fn left(own: &Rollout) -> String {
+    let groups: Vec<String> = own.state.groups.iter().map(ToString::to_string).collect();
+    let share = (own.state.percentage.0 > 0.0).then(|| format!("{} % of users", own.state.percentage.0));
+    let word = if groups.len() == 1 { "group" } else { "groups" };
+    let groups = (!groups.is_empty()).then(|| format!("the {word} {}", listed(&groups)));
+    let who: Vec<String> = share.into_iter().chain(groups).collect();
+    if who.is_empty() {
+        return "Everybody stays on legacy.".to_owned();
+    }
+    format!("Still on new: {}. To take them off it too: `tidegate rollback {}`.", who.join(" and "), own.key)
 }
 
 fn ways(own: &Rollout) -> Vec<String> {
@@ -191,6 +204,16 @@ mod tests {
              Before it goes on: Tell support.\n  \
              Once new is mended: `tidegate resume shop`.\n  \
              Allowed now: resume and note.",
+        );
+    }
+
+    #[test]
+    fn a_rollout_that_was_taken_back_to_a_share_says_who_is_still_on_new() {
+        let text = r#"{"key":"shop","state":{"phase":"rolled_back","percentage":10,"groups":["team"]}}"#;
+        let own: Rollout = serde_json::from_str(text).unwrap();
+        assert_eq!(
+            left(&own),
+            "Still on new: 10 % of users and the group team. To take them off it too: `tidegate rollback shop`."
         );
     }
 

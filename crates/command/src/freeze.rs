@@ -17,9 +17,12 @@ pub struct FreezeArguments {
     /// Days or a part of each week, such as "2026-12-24/2027-01-02 Europe/Berlin"; none shows what is in force
     #[arg(value_name = "WINDOW", value_parser = window)]
     pub windows: Vec<Window>,
-    /// End the freeze
+    /// End the freeze, all of it
     #[arg(long, conflicts_with = "windows")]
     pub lift: bool,
+    /// In place of what is in force, which otherwise goes on beside it
+    #[arg(long, requires = "windows")]
+    pub replace: bool,
     #[command(flatten)]
     pub consent: Consent,
 }
@@ -32,7 +35,7 @@ fn window(text: &str) -> Result<Window, String> {
 }
 
 pub fn run(arguments: &FreezeArguments, json: bool) -> Result<(), Failure> {
-    let FreezeArguments { windows, lift, consent } = arguments;
+    let FreezeArguments { windows, lift, replace, consent } = arguments;
     let client = Client::new(&consent.connection)?;
     if windows.is_empty() && !lift {
         let answer = client.get("freeze", &[])?;
@@ -41,10 +44,22 @@ pub fn run(arguments: &FreezeArguments, json: bool) -> Result<(), Failure> {
         }
         return print(&shown(&answer.read()?));
     }
-    let texts: Vec<String> = windows.iter().map(ToString::to_string).collect();
+    let own: Freeze = client.get("freeze", &[])?.read()?;
+    let mut texts: Vec<String> =
+        if *lift || *replace { Vec::new() } else { own.freeze.iter().map(ToString::to_string).collect() };
+    for window in windows.iter().map(ToString::to_string) {
+        if !texts.contains(&window) {
+            texts.push(window);
+        }
+    }
     let question = if *lift {
         "Let rollouts advance again, as their plans say?".to_owned()
     } else {
+        let ended: Vec<String> =
+            own.freeze.iter().map(ToString::to_string).filter(|window| !texts.contains(window)).collect();
+        if !ended.is_empty() {
+            note(&format!("This ends the freeze {}.", ended.join("; ")));
+        }
         note(&format!("No rollout advances {}. Rolling back always works.", texts.join("; ")));
         "Freeze the deployment?".to_owned()
     };

@@ -382,7 +382,9 @@ pub fn next_words(rollout: &Rollout, now: Instant) -> String {
                 };
                 let from = rollout.stages.first().map(|stage| format!(", from {}", stage.percentage));
                 let attempt = rollout.state.attempt + 1;
-                format!("{first}`tidegate resume {key}` (attempt {attempt}{})", from.unwrap_or_default())
+                let opens = rollout.not_now.iter().find(|own| own.command == "resume").and_then(|own| own.at.get());
+                let opens = opens.map(|at| format!(", possible {}", when(at, now))).unwrap_or_default();
+                format!("{first}`tidegate resume {key}` (attempt {attempt}{}){opens}", from.unwrap_or_default())
             }
             "completed" => "nothing: it is done".into(),
             _ => "nothing by itself".into(),

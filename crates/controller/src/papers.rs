@@ -10,6 +10,7 @@ use tidegate_decide::rollout::Rollout;
 use tidegate_decide::series::MINUTE_MS;
 use tidegate_decide::timeline::{Ahead, Event, Forecast, events, forecast, outlook};
 use tidegate_model::history::Entry;
+use tidegate_model::live::Phase;
 use tidegate_model::measured::Window;
 use tidegate_model::plan::Plan;
 use tidegate_model::variant::Variant;
@@ -31,7 +32,7 @@ const ENTRIES_MAX: u64 = 1_000;
 const ENTRIES_OF_ALL_MAX: u64 = 30;
 /// And so many messages to people.
 const MESSAGES_MAX: u64 = 200;
-/// What was measured before an attempt shows how it was, in milliseconds.
+/// What was measured before the first attempt shows how it was, in milliseconds.
 const BEFORE_MS: i64 = 15 * MINUTE_MS;
 /// Minutes are kept for two days, less a little; hours for ninety days.
 const MINUTES_MS: i64 = 2 * 86_400_000 - 60_000;
@@ -96,7 +97,9 @@ pub fn report(
     let history = history(storage, key, ENTRIES_MAX)?;
     let present = shown.present(state);
     let now_ms = now.as_epoch_ms();
-    let begun_ms = rollout.record.begun.as_epoch_ms() - BEFORE_MS;
+    // The report is of all attempts.
+    let started = history.iter().find(|entry| entry.state.phase != Phase::Draft).map(|entry| entry.at);
+    let begun_ms = started.unwrap_or(rollout.record.begun).as_epoch_ms() - BEFORE_MS;
     let mut windows = |since_ms: i64, minutes: u32| {
         let asked = Asked { since: Instant::from_epoch_ms(since_ms), minutes, endpoint: None };
         measures::windows(&present, storage, rollout, &asked)

@@ -371,11 +371,7 @@ impl Looking<'_> {
     }
 
     fn freeze(&self) -> Option<Blocker> {
-        if self.plan.freeze.is_empty() {
-            return None;
-        }
-        let free = first_moment(&self.plan.freeze, self.now.as_epoch_ms(), false).map(Instant::from_epoch_ms);
-        (free != Some(self.now)).then_some(Blocker::Freeze(free))
+        frozen(self.plan, self.now)
     }
 
     fn enter(&self, stage: Option<&Stage>) -> Option<Blocker> {
@@ -383,6 +379,15 @@ impl Looking<'_> {
         let open = stage.opens(self.now);
         (open != Some(self.now)).then(|| Blocker::Enter(stage.name.clone(), open))
     }
+}
+
+/// The change freeze that is in force, of a plan with the freeze of the deployment in it.
+pub fn frozen(plan: &Plan, now: Instant) -> Option<Blocker> {
+    if plan.freeze.is_empty() {
+        return None;
+    }
+    let free = first_moment(&plan.freeze, now.as_epoch_ms(), false).map(Instant::from_epoch_ms);
+    (free != Some(now)).then_some(Blocker::Freeze(free))
 }
 
 #[cfg(test)]

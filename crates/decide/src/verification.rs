@@ -111,10 +111,15 @@ impl Verification {
     }
 }
 
-/// What was found as one sentence: what is not as it should be first, then what nobody could tell last.
+/// What was found, from outside first, as one sentence: what is not as it should be first, then what nobody could tell last.
 pub fn reported(found: &[Found]) -> String {
     let those = |wanted: Option<bool>| found.iter().filter(move |own| own.is_fine == wanted);
-    let lead = if those(Some(false)).next().is_none() { "verified" } else { "not as it should be" };
+    let is_seen_outside = found.first().is_some_and(|own| own.is_fine.is_some());
+    let lead = match those(Some(false)).next() {
+        Some(_) => "not as it should be",
+        None if is_seen_outside => "verified",
+        None => "verified, but not from outside",
+    };
     let all = those(Some(false)).chain(those(Some(true))).chain(those(None));
     format!("{lead}: {}", all.map(|own| own.text.as_str()).collect::<Vec<_>>().join("; "))
 }
@@ -242,6 +247,8 @@ mod tests {
             reported(&all),
             "not as it should be: 1 of 3 isolates go by a state before revision 7; nobody could look from outside; x"
         );
+        let all = own.conclude((3, 0), found(Some(true)), None, at(120)).unwrap();
+        assert!(reported(&all).starts_with("verified, but not from outside: all 3 isolates"), "{}", reported(&all));
     }
 
     #[test]

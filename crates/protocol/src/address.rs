@@ -21,6 +21,11 @@ impl<'a> Address<'a> {
         format!("{}://{}", self.scheme, self.authority)
     }
 
+    /// The path as logs may have it: what looks like somebody's id is masked.
+    pub fn masked_path(&self) -> String {
+        tidegate_model::shadow::masked(self.path)
+    }
+
     /// Splits a URL, or returns `None` when it has no scheme.
     pub fn parse(url: &'a str) -> Option<Self> {
         let (scheme, rest) = url.split_once("://")?;

@@ -279,7 +279,8 @@ impl Exchange {
         self.count(&seen, instruments);
         if let Some(why) = failure.filter(|_| self.may_rescue()) {
             self.stage = Stage::Rescue { own: outcome.ok(), failed_ms: instruments.now_ms };
-            let remark = self.remark("rescued", format!("{why}; legacy answers instead"));
+            let place = self.address().masked_path();
+            let remark = self.remark("rescued", format!("{why} at {place}; legacy answers instead"));
             let limit = self.terms().map(|terms| terms.limit(Variant::Legacy, false)).filter(|limit| limit.is_enforced);
             return (self.ask_side(Variant::Legacy, limit.map_or(0, |limit| limit.ms)), Some(remark));
         }

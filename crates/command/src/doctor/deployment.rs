@@ -130,7 +130,7 @@ fn of_rollout(rollout: &Rollout, at: Instant, findings: &mut Findings) {
             "never-reported",
             key,
             silence.clone(),
-            "a condition on it stays without data, so its stage is never left",
+            "a gate on it is never met, so its stage is never left; a guardrail on it never acts",
             "see that pages load /_tidegate/beacon.js, and that whoever reports signals does so",
         );
     }

@@ -88,6 +88,14 @@ pub fn sum<'a>(minutes: impl IntoIterator<Item = &'a Minute>) -> Minute {
     sum
 }
 
+/// As fine as each time was kept: minutes, and before the first of them hours.
+pub fn finest(measured: &[Minute], minutes: &[Minute]) -> Vec<Minute> {
+    let first_ms = minutes.iter().map(|minute| minute.at_ms).min().unwrap_or(i64::MAX);
+    let is_before = |hour: &&Minute| hour.at_ms + i64::from(hour.minutes) * MINUTE_MS <= first_ms;
+    let all: Vec<Minute> = measured.iter().filter(is_before).chain(minutes).cloned().collect();
+    by_time(&all)
+}
+
 /// One for each span of time: revisions of one minute are put together.
 pub fn by_time(minutes: &[Minute]) -> Vec<Minute> {
     let mut all: Vec<Minute> = Vec::new();

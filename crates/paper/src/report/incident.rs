@@ -3,17 +3,17 @@
 //! When it began is worked out from the minutes: the first of those in a row, up to the step back, in which the figure
 //! that decided stands out. A minute is all that is known of it. What has no such figure is for people to find out.
 
-use super::figures::{Minute, SideFigures, by_time, sum};
+use super::figures::{Minute, SideFigures, finest, sum};
 use super::{Input, Writing};
 use crate::document::{Block, Table, Text, Tone};
 use tidegate_decide::explain::{self, sentence};
 use tidegate_decide::series::MINUTE_MS;
-use tidegate_model::Instant;
 use tidegate_model::command::{Cause, Command};
 use tidegate_model::condition::Condition;
 use tidegate_model::figure::{Basis, Figure, Unit};
 use tidegate_model::history::{Entry, EntryCause};
 use tidegate_model::number::{Grouped, counted};
+use tidegate_model::{Instant, Percentage};
 
 /// What is looked for before a step back, in milliseconds.
 const BEFORE_MS: i64 = 6 * 60 * MINUTE_MS;
@@ -50,11 +50,12 @@ pub fn is_incident(entry: &Entry) -> bool {
 /// The incidents of a history.
 pub fn incidents<'a>(input: &Input<'a>) -> Vec<Incident<'a>> {
     let history = input.history;
-    let minutes = by_time(if input.minutes.is_empty() { input.measured } else { input.minutes });
+    let minutes = finest(input.measured, input.minutes);
     let steps = history.iter().enumerate().filter(|(index, entry)| {
-        let was_on = index.checked_sub(1).and_then(|before| history.get(before)).is_some_and(|before| {
-            before.state.percentage > tidegate_model::Percentage::ZERO || !before.state.groups.is_empty()
-        });
+        let was_on = index
+            .checked_sub(1)
+            .and_then(|before| history.get(before))
+            .is_some_and(|before| before.state.percentage > Percentage::ZERO || !before.state.groups.is_empty());
         is_incident(entry) && was_on
     });
     steps
@@ -79,7 +80,7 @@ fn one<'a>(entry: &'a Entry, before: Option<&'a Entry>, until: Option<Instant>, 
     let is_asked = |minute: &&Minute| minute.new.requests > 0;
     let later = minutes.iter().filter(|minute| minute.at_ms + MINUTE_MS > at_ms && minute.at_ms < until_ms);
     // While a share stays on new it goes on being asked.
-    let is_nobody = entry.state.percentage == tidegate_model::Percentage::ZERO || entry.state.killed;
+    let is_nobody = entry.state.percentage == Percentage::ZERO || entry.state.killed;
     let last_asked =
         later.clone().filter(is_asked).map(|minute| minute.at_ms + i64::from(minute.minutes) * MINUTE_MS).max();
     let is_measured_behind = later.clone().any(|minute| minute.at_ms > at_ms && minute.new.requests == 0);
@@ -179,6 +180,11 @@ impl Writing<'_> {
     /// Who was affected, in a sentence.
     pub(super) fn impact(&self, incident: &Incident<'_>) -> String {
         let sum = sum(&incident.minutes);
+        if sum.new.requests == 0 {
+            let is_kept = sum.legacy.requests > 0;
+            let what = if is_kept { "No request to the new version was" } else { "Of that time nothing is" };
+            return format!("{what} measured.");
+        }
         let seen = sum.new.errors.saturating_sub(sum.new.rescued);
         let rescued = if sum.new.rescued > 0 {
             format!("; legacy answered {} of them in its place, which the users did not see", Grouped(sum.new.rescued))
@@ -217,8 +223,18 @@ impl Writing<'_> {
             format!("{}:{:02}", self.at(entry.at), entry.at.as_epoch_ms().rem_euclid(60_000) / 1_000),
             Text::from(self.what_happened(incident)),
         );
-        let over = incident.over.map_or_else(|| "to be found out".to_owned(), |over| self.at(over));
-        row("Over", over, Text::from("no request of a user reached the new version any more"));
+        let left = entry.state.percentage;
+        let (over, what) = match incident.over {
+            Some(over) => (
+                self.at(over),
+                "the end of the last minute in which a user's request reached the new version".to_owned(),
+            ),
+            None if left > Percentage::ZERO && !entry.state.killed => {
+                ("–".to_owned(), format!("{left} % of the users stayed on the new version"))
+            }
+            None => ("not known".to_owned(), "when a user's request last reached the new version".to_owned()),
+        };
+        row("Over", over, Text::from(what));
         if let Some(began) = incident.began {
             let detection = entry.at.ms_since(began);
             row(
@@ -252,7 +268,7 @@ impl Writing<'_> {
         const ROWS_MAX: usize = 40;
         let at_ms = incident.entry.at.as_epoch_ms();
         let from_ms = incident.began.map_or(at_ms, Instant::as_epoch_ms) - BEFORE;
-        let minutes = by_time(if self.input.minutes.is_empty() { self.input.measured } else { self.input.minutes });
+        let minutes = finest(self.input.measured, self.input.minutes);
         let shown: Vec<&Minute> =
             minutes.iter().filter(|minute| minute.at_ms >= from_ms && minute.at_ms <= at_ms + BEHIND).collect();
         if shown.is_empty() {

@@ -59,7 +59,8 @@ pub fn report(input: &Input<'_>) -> Document {
     let writing =
         Writing { input, plan: input.plan, record: input.record, zone: input.plan.zone(), incidents: incidents(input) };
     let what = input.plan.description.clone().unwrap_or_else(|| input.plan.key.to_string());
-    let kind = if writing.incidents.is_empty() { "Report" } else { "Incident report" };
+    let is_over = input.record.live.phase == Phase::Completed && !input.record.live.killed;
+    let kind = if writing.incidents.is_empty() || is_over { "Report" } else { "Incident report" };
     let mut document = Document {
         title: format!("{kind}: {what}"),
         about: vec![
@@ -113,8 +114,12 @@ impl Writing<'_> {
         let mut texts = Vec::new();
         match self.incidents.last() {
             Some(incident) => {
+                let times = match self.incidents.len() {
+                    1 => String::new(),
+                    times => format!(" It was taken back {times} times. The last time:"),
+                };
                 texts.push(Text::from(format!(
-                    "“{what}” was being released to a growing share of the users; Tidegate sends each of them to the old or the new version and watches both. On {} {}",
+                    "“{what}” was being released to a growing share of the users; Tidegate sends each of them to the old or the new version and watches both.{times} On {} {}",
                     self.at(incident.entry.at),
                     self.what_happened(incident)
                 )));

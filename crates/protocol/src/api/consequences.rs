@@ -15,7 +15,7 @@ use tidegate_decide::judge::guard::true_from_outside;
 use tidegate_decide::judge::words::count;
 use tidegate_decide::reports::{Reported, never_reported};
 use tidegate_decide::rollout::Rollout;
-use tidegate_decide::schedule::Blocker;
+use tidegate_decide::schedule::{Blocker, frozen};
 use tidegate_model::Percentage;
 use tidegate_model::command::Command;
 use tidegate_model::live::{LiveState, Phase};
@@ -80,7 +80,10 @@ impl Change<'_> {
         }
         let waits: Vec<String> =
             self.ahead.outlook.blocked.iter().filter(|own| !own.is_state()).map(ToString::to_string).collect();
-        if self.ahead.rollout.record.live.phase == Phase::Running && !waits.is_empty() {
+        let live = &self.ahead.rollout.record.live;
+        if live.killed {
+            lines.push("Nothing goes up by itself: it is 0 % until somebody revives it.".to_owned());
+        } else if live.phase == Phase::Running && !waits.is_empty() {
             lines.push(sentence(&format!("then it waits: {}", waits.join("; "))));
         }
         lines
@@ -171,8 +174,12 @@ impl Change<'_> {
             ) => is_rise,
             _ => false,
         };
-        let outlook = self.present.deployment.outlook(self.before, self.present.now);
-        outlook.blocked.iter().filter(|own| is_skipped(own)).map(ToString::to_string).collect()
+        let (deployment, now) = (self.present.deployment, self.present.now);
+        let mut blocked = deployment.outlook(self.before, now).blocked;
+        // What is paused or rolled back is asked for nothing else.
+        let is_known = blocked.iter().any(|own| matches!(own, Blocker::Freeze(_)));
+        blocked.extend(frozen(&deployment.in_force(self.before), now).filter(|_| !is_known));
+        blocked.iter().filter(|own| is_skipped(own)).map(ToString::to_string).collect()
     }
 
     /// The stages that a change jumps over.
@@ -346,6 +353,7 @@ mod tests {
         assert_eq!(first.movers, ["10 % of users move from new to legacy.", "The group team goes back to legacy."]);
         assert_eq!((first.after.percentage, first.after.facts.join(", ").as_str()), (Percent(0.0), "running, killed"));
         assert!(first.is_unconditional && !first.needs_revision && first.warnings.is_empty());
+        assert_eq!(first.following, ["Nothing goes up by itself: it is 0 % until somebody revives it."]);
         assert_eq!(answer(&after(&[Command::Start, kill.clone()]), &kill).movers, ["Already killed: 0 % on new."]);
     }
 
