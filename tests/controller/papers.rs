@@ -104,6 +104,28 @@ fn a_report_says_what_happened_to_whom_for_how_long_and_why() {
 }
 
 #[test]
+fn a_report_of_a_later_attempt_has_the_incidents_of_those_before() {
+    let mut world = broken();
+    grant(
+        &mut world,
+        command("ana", "shop", "a cache", Some("*"), json!({"command": "approve", "item": "Cause found"})),
+    );
+    grant(&mut world, command("ana", "shop", "again", Some("*"), json!({"command": "resume"})));
+    // Long enough for the first attempt to lie before all that the second one is about.
+    for sequence in 21..=60 {
+        minute(&mut world, sequence, (10, 0, 0));
+    }
+    let text = paper(&mut world, "rollouts/shop/report", "format=markdown", Media::Markdown);
+    for reported in ["All 2 attempts together", "legacy answered 350 of them in its place"] {
+        assert!(text.contains(reported), "{reported}\n{text}");
+    }
+    assert!(!text.contains("0 of 0"), "{text}");
+    let row = text.lines().find(|line| line.contains("Requests**")).unwrap_or_default();
+    let new: u64 = row.split('|').nth(2).unwrap_or_default().replace(',', "").trim().parse().unwrap();
+    assert!(new >= 14 * 100 + 800 + 40 * 10, "{row}");
+}
+
+#[test]
 fn a_runbook_of_a_deployment_says_the_load_of_each_stage_by_what_was_measured() {
     let mut world = broken();
     let text = paper(&mut world, "rollouts/shop/runbook", "format=markdown", Media::Markdown);
