@@ -13,12 +13,13 @@ use crate::world::World;
 fn sourced(key: &str) -> Value {
     let mut sourced = plan(key);
     sourced["signals"] = json!({
-        "p1": {"kind": "count"}, "high": {"kind": "gauge"},
+        "p1": {"kind": "count"}, "high": {"kind": "gauge"}, "nps": {"kind": "gauge"},
         "cpu": {"fresh": "5m", "prometheus": {"url": "secret:PROM_URL", "query": "avg(cpu)", "every": "1m"}},
     });
     sourced["receivers"] = json!({
         "alerts": {"kind": "alertmanager", "token": "secret:ALERTS", "heartbeat": "10m", "signals": [{"match": {"alertname": "A"}, "set": "high"}]},
         "tickets": {"kind": "json", "token": "secret:TICKETS", "signals": [{"count": "p1"}]},
+        "figures": {"kind": "json", "token": "secret:FIGURES", "signals": [{"value": "nps", "at": "/value"}]},
     });
     sourced["stage"][0]["gates"] = json!(["signal.cpu < 80%", "signal.high = 0", "signal.p1 = 0 over attempt"]);
     sourced
@@ -129,6 +130,23 @@ fn what_an_alert_sets_outlasts_the_controller_and_its_silence_is_a_fault() {
     let shown = rollout(&mut world, "shop");
     assert_eq!(shown["faults"][0]["subject"], "receiver/alerts");
     assert_eq!(shown["receivers"][0]["is_silent"], true);
+}
+
+#[test]
+fn a_value_that_is_no_number_is_said_to_whoever_sends_it_and_logged() {
+    let mut world = begun(5);
+    let mut deliver = |body: Value| {
+        let reply = world.call(delivery("shop", "figures", "FIGURES", &body)).unwrap();
+        assert_eq!(reply.status, 202);
+        let answer: Value = serde_json::from_str(&reply.body).unwrap();
+        (answer["rollouts"][0]["signals"].clone(), answer["rollouts"][0]["without_number"].clone())
+    };
+    for body in [json!({"value": "high"}), json!({"score": 8}), json!({"value": null}), json!({"value": "NaN"})] {
+        assert_eq!(deliver(body), (json!([]), json!(["nps"])));
+    }
+    assert_eq!(deliver(json!({"value": "7.5"})), (json!(["nps"]), Value::Null));
+    let logged = world.log.iter().filter(|line| format!("{line:?}").contains("no number for nps")).count();
+    assert!(logged >= 1, "{:?}", world.log);
 }
 
 #[test]

@@ -18,7 +18,7 @@ use tidegate_model::{Instant, Name};
 use tidegate_protocol::api::Reply;
 use tidegate_protocol::api::body::Reported;
 use tidegate_protocol::api::problem::Problem;
-use tidegate_protocol::api::shapes::{DeliveryTaken, DeliveryTakenBy};
+use tidegate_protocol::api::shapes::{DeliveryTaken, DeliveryTakenBy, Text};
 use tidegate_protocol::receive::pull::{self, Pulled};
 use tidegate_protocol::receive::{self, Received};
 
@@ -72,6 +72,14 @@ impl State {
             };
             let count = alerts.len();
             let occurrences = receive::occurrences(receiver, alerts);
+            let mut without: Vec<&Name> = occurrences
+                .iter()
+                .flat_map(|own| &own.rules)
+                .filter(|rule| rule.number == Some(None))
+                .map(|rule| rule.outcome.signal())
+                .collect();
+            without.dedup();
+            let without_number = without.into_iter().map(Text::from).collect();
             let once: Vec<&str> = occurrences.iter().filter_map(|own| own.once.as_deref()).collect();
             let known = incoming::known(turn.storage, &key, name, &once, turn.now)?;
             batch.deliveries(&key, name, &once, turn.now);
@@ -93,7 +101,8 @@ impl State {
             }
             let signals = self.report(&key, &taken, &mut batch, turn.now);
             let signals = signals.iter().map(|signal| signal.as_str().into()).collect();
-            accepted.push(DeliveryTakenBy { rollout: (&key).into(), alerts: count, new: taken.news, signals });
+            let rollout = (&key).into();
+            accepted.push(DeliveryTakenBy { rollout, alerts: count, new: taken.news, signals, without_number });
         }
         if accepted.is_empty() {
             return Ok(problem.into());
@@ -101,6 +110,16 @@ impl State {
         turn.commit(batch)?;
         for DeliveryTakenBy { rollout, new, signals, .. } in accepted.iter().filter(|own| own.new > 0) {
             turn.note("received", rollout.as_str(), &format!("{new} new from {name}: {}", signals.join(", ")));
+        }
+        for DeliveryTakenBy { rollout, without_number, .. } in
+            accepted.iter().filter(|own| !own.without_number.is_empty())
+        {
+            let signals: Vec<&str> = without_number.iter().map(Text::as_str).collect();
+            turn.warn(
+                "no_number",
+                rollout.as_str(),
+                &format!("a delivery for {name} has no number for {}", signals.join(", ")),
+            );
         }
         Ok(Reply::json(202, &DeliveryTaken { receiver: name.into(), rollouts: accepted }))
     }

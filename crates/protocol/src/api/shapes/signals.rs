@@ -114,5 +114,8 @@ shape! {
         pub new: usize,
         /// The signals that were reported.
         pub signals: Vec<Text<Name>>,
+        /// Those of which nothing was taken in: where the receiver's `at` leads there is no number.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        pub without_number: Vec<Text<Name>>,
     }
 }
