@@ -1708,6 +1708,8 @@ export type DeliveryTakenBy = {
   new: number;
   /** The signals that were reported. */
   signals: Name[];
+  /** Those of which nothing was taken in: where the receiver's `at` leads there is no number. */
+  without_number?: Name[];
 };
 
 /** The configuration in the memory of an isolate. */
