@@ -35,7 +35,7 @@ function howTo(key, state, { origin, legacy, next }) {
   const where =
     state.phase === 'draft'
       ? 'not started'
-      : `${state.phase} at ${state.percentage} % in stage ${state.stage}${state.killed ? ', killed' : ''}`;
+      : `${state.phase.replace('_', ' ')} at ${state.percentage} % in stage ${state.stage}${state.killed ? ', killed' : ''}`;
   return `
   Tidegate   ${origin}     the rollout \`${key}\` is ${where}
   legacy     ${legacy.url}
@@ -54,7 +54,7 @@ function howTo(key, state, { origin, legacy, next }) {
 
   Visitors       ${url ? `PORT=${new URL(origin).port} ` : ''}make traffic                          in a third one
   By KV          npx wrangler kv key put --local --binding ROLLOUTS stage/${key} 25
-  Break new      curl -d '{"rate":0.5}' ${next.url}/__fail     ({} mends it)
+  Break new      curl -d '{"rate":0.5,"spared":"/assets/"}' ${next.url}/__fail     ({} mends it)
   A viewer's     TIDEGATE_TOKEN=${TOKENS.viewer}
 
   What happens here is kept for the next time; FRESH=1 make dev forgets it. Ctrl-C stops everything.

@@ -300,9 +300,9 @@ Examples:
         after_help = "Only the link is printed to standard output.\n\nExamples:\n  tidegate preview checkout new\n  tidegate preview checkout legacy --for 30m --host shop.example.com\n  tidegate preview checkout new | pbcopy"
     )]
     Preview(PreviewArguments),
-    /// Explain which side a user gets, and why
+    /// Explain which side a user gets; without one, how a rollout is
     #[command(
-        after_help = "Examples:\n  tidegate explain checkout user-1\n  tidegate explain checkout ana@example.com --json\n\nIf a form is refused with 403 behind Tidegate, it is usually a check of the framework (Django, SvelteKit; Rails, Next.js and Laravel behind a proxy that they do not trust), which compares Origin with Host: docs/frameworks.md names the settings."
+        after_help = "Examples:\n  tidegate explain checkout\n  tidegate explain checkout user-1\n  tidegate explain checkout ana@example.com --json\n\nIf a form is refused with 403 behind Tidegate, it is usually a check of the framework (Django, SvelteKit; Rails, Next.js and Laravel behind a proxy that they do not trust), which compares Origin with Host: docs/frameworks.md names the settings."
     )]
     Explain(ExplainArguments),
     /// See what messages to people look like, and whether they arrive
