@@ -56,6 +56,20 @@ test('status --check and verify tell by their exit codes how a rollout stands', 
   await ana.orders('shop', 'revive');
 });
 
+test('a freeze that is added holds beside the others, and one in their place says which it ends', async () => {
+  const holidays = '2026-12-24/2027-01-02 Europe/Berlin';
+  const weekends = 'Fri 15:00-Mon 08:00 Europe/Berlin';
+  const inForce = async () => JSON.parse((await run(['freeze', '--json'])).stdout).freeze;
+  for (const window of [holidays, weekends, weekends])
+    assert.equal((await run(['freeze', '-y', window, '--reason', 'quiet'])).code, 0, window);
+  assert.deepEqual(await inForce(), [holidays, weekends]);
+  const { stderr } = await run(['freeze', '-y', '--replace', '2027-04-02 Europe/Berlin', '--reason', 'Easter']);
+  assert.ok(stderr.includes(`This ends the freeze ${holidays}; ${weekends}.`), stderr);
+  assert.deepEqual(await inForce(), ['2027-04-02 Europe/Berlin']);
+  assert.equal((await run(['freeze', '-y', '--lift', '--reason', 'back'])).code, 0);
+  assert.deepEqual(await inForce(), []);
+});
+
 test('watch ends once nothing is left to watch', async () => {
   await ana.orders('new-cart', 'start');
   await ana.orders('new-cart', 'complete');
