@@ -151,6 +151,11 @@ impl CompiledRollout {
         }
     }
 
+    /// Whether its assignment asks for that of another rollout.
+    pub const fn has_requirements(&self) -> bool {
+        !self.requires.is_empty()
+    }
+
     /// Whether there is anything to choose.
     pub const fn has_choice(&self) -> bool {
         let [out, into] = self.choices;

@@ -15,6 +15,7 @@ use super::address::Address;
 use super::routing::Router;
 use tidegate_decide::assign::Variant;
 use tidegate_decide::compiled::{CompiledRollout, GroupIndex};
+use tidegate_model::dimension::Dimension;
 use tidegate_model::fault::Severity;
 use tidegate_model::group::Fingerprints;
 use tidegate_model::live::LiveState;
@@ -34,6 +35,8 @@ pub struct Catalogue {
     pub router: Router,
     /// The numbers of the rollouts that are flags.
     pub flags: Vec<usize>,
+    /// Whether any of them tells failures apart by country: no request looks at a thousand plans for it.
+    pub has_flags_by_country: bool,
     /// The different identity lists.
     pub identities: Vec<Identity>,
     /// Every group of every plan.
@@ -215,6 +218,7 @@ impl Catalogue {
         self.router.except(&plan.except, number);
         if plan.is_flag() {
             self.flags.push(number);
+            self.has_flags_by_country |= plan.dimensions.contains(&Dimension::Country);
         }
         self.by_key.insert(plan.key.to_string(), number);
         let flags = flags(&plan);

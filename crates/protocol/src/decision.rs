@@ -95,8 +95,9 @@ pub fn decide<F: Facts>(
             flagged.push(Assigned { number: *number, assignment, subject: deciding.subject_in(*number).known });
         }
     }
-    let counting = number.iter().chain(&catalogue.flags).filter_map(|number| catalogue.plan(*number));
-    let has_country = counting.flat_map(|plan| &plan.dimensions).any(|own| *own == Dimension::Country);
+    let is_by_country =
+        |number| catalogue.plan(number).is_some_and(|plan| plan.dimensions.contains(&Dimension::Country));
+    let has_country = catalogue.has_flags_by_country || number.is_some_and(is_by_country);
     let country = if has_country { request.facts.country().and_then(|text| Country::read(&text)) } else { None };
     let subject = assignment.and(number).map(|number| deciding.subject_in(number)).unwrap_or_default();
     Decision {
@@ -141,7 +142,7 @@ struct Deciding<'a, F, N> {
     is_person: bool,
     /// By number of identity list.
     subjects: Vec<OnceCell<Subject>>,
-    /// By number of rollout, where one was needed. Empty until one rollout asks for another.
+    /// By number of rollout, of those that ask for another. Empty until one does.
     assigned: RefCell<Vec<Progress>>,
 }
 
@@ -203,9 +204,15 @@ impl<'a, F: Facts, N: Newcomers> Deciding<'a, F, N> {
         }
         let standing = self.snapshot.standings.get(number)?;
         let identity = self.snapshot.catalogue.rollouts.get(number)?.identity;
-        self.note(number, Progress::Deciding);
+        // What asks for no other is assigned in a moment, to the same side each time it is asked for.
+        let is_noted = standing.has_requirements();
+        if is_noted {
+            self.note(number, Progress::Deciding);
+        }
         let assignment = assign(standing, &InRollout { deciding: self, number, identity });
-        self.note(number, Progress::Done(assignment));
+        if is_noted {
+            self.note(number, Progress::Done(assignment));
+        }
         Some(assignment)
     }
 
@@ -358,6 +365,9 @@ impl<F: Facts, N: Newcomers> Visitor for InRollout<'_, '_, F, N> {
     }
 
     fn chosen(&self) -> Option<Variant> {
+        if !self.deciding.known.has_preview() {
+            return None;
+        }
         let plan = self.deciding.snapshot.catalogue.plan(self.number)?;
         self.deciding.known.preview(plan.key.as_str(), self.deciding.request.address.authority)
     }

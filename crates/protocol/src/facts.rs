@@ -86,11 +86,14 @@ impl<'a, F: Facts> Known<'a, F> {
         self.cookies.get_or_init(|| self.facts.header("cookie")).as_deref().unwrap_or_default()
     }
 
+    /// Whether the cookies hold a preview of any rollout.
+    pub fn has_preview(&self) -> bool {
+        *self.has_preview.get_or_init(|| self.cookies().contains(preview::COOKIE))
+    }
+
     /// The side that the browser has chosen in a rollout.
     pub fn preview(&self, rollout: &str, host: &str) -> Option<Variant> {
-        let cookies = self.cookies();
-        let has_preview = *self.has_preview.get_or_init(|| cookies.contains(preview::COOKIE));
-        if has_preview { self.facts.preview(cookies, rollout, host) } else { None }
+        if self.has_preview() { self.facts.preview(self.cookies(), rollout, host) } else { None }
     }
 
     /// The visit that this is part of in a rollout.

@@ -47,6 +47,9 @@ impl Outline {
     /// The shape of the step that sends the request, if it has one.
     pub fn asking(&self, step: &Step) -> Option<Shape> {
         let Step::Ask { service, url, edits, timeout_ms } = step else { return None };
+        if edits.as_str().len() > SHAPE_BYTES_MAX {
+            return None;
+        }
         let base = url.strip_suffix(self.path_and_query.as_str())?;
         let mut common = String::with_capacity(base.len() + edits.as_str().len() + 32);
         for part in ["ask\n", &timeout_ms.to_string(), "\n", service.as_deref().unwrap_or_default(), "\n", base] {
