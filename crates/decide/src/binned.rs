@@ -8,7 +8,8 @@
 //! 1. ln LR is divided by φ within hours, and the margin comes from φ over the whole attempt; both are of
 //!    what is left beside `r_i n_i`. The variance of the past itself adds to the margin.
 //! 2. The events of one bin count up to a quarter of those of all others in the hour, beyond two, and
-//!    beyond twice what its past leads to expect: a heavy account is not cut down to an ordinary one.
+//!    beyond twice what its past leads to expect: a heavy account is not cut down to an ordinary one. And no
+//!    more count than are likely there in the hour, by its past or by its hours before in this attempt.
 //! 3. Nothing is shown until 20 bins of one side hold events, or with fewer than [`NEW_BINS_MIN`] bins on
 //!    new: one bin alone has no others.
 //!
@@ -27,7 +28,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bins::{BinCounts, SideBins};
 use super::evidence::{Evidence, Window};
-use super::overdispersion::Spread;
+use super::overdispersion::{Spread, likely_at_most};
 use super::past::Weights;
 
 /// So many bins of one side have to hold events.
@@ -153,7 +154,7 @@ impl BinnedComparison {
         let all = self.weighed(window);
         let mut weighed = if self.is_mirrored { all.mirrored() } else { all };
         let suspect = weighed.new.x;
-        weighed.new.x = self.corroborated(window, suspect);
+        weighed.new.x = self.corroborated(window, &all, suspect);
         self.evidence.add_beyond(&weighed, self.now.margin, self.now.factor, minute);
         self.hour.merge(window);
         self.hour_sums.suspect += suspect;
@@ -180,18 +181,27 @@ impl BinnedComparison {
         total
     }
 
-    /// The events of the suspected side, `suspect` in all, without those that a bin has alone.
-    fn corroborated(&self, window: &SideBins, suspect: f64) -> f64 {
-        let (side, before) =
-            if self.is_mirrored { (&window.legacy, &self.hour.legacy) } else { (&window.new, &self.hour.new) };
-        let HourSums { suspect: so_far, events, weighed } = self.hour_sums;
-        let all = so_far + suspect;
-        let level = if weighed > 0.0 { events / weighed } else { 0.0 };
+    /// The events of the suspected side, `suspect` in all, without those that a bin has alone, and beyond what is
+    /// likely there. `all` is the window as its bins weigh.
+    fn corroborated(&self, window: &SideBins, all: &Window, suspect: f64) -> f64 {
+        let (side, before, seen) = if self.is_mirrored {
+            (&window.legacy, &self.hour.legacy, &self.seen.legacy)
+        } else {
+            (&window.new, &self.hour.new, &self.seen.new)
+        };
+        let sums = self.hour_sums;
+        let events = sums.suspect + suspect;
+        let level = (sums.events + all.legacy.x + all.new.x) / (sums.weighed + all.legacy.n + all.new.n);
         let counted = |(bin, x): (usize, f32)| {
             let (now, so_far) = (f64::from(x), f64::from(before.x.get(bin)));
-            let expected = self.weight(bin) * f64::from(before.n.get(bin) + side.n.get(bin)) * level;
+            let exposures = f64::from(before.n.get(bin) + side.n.get(bin));
+            let expected = self.weight(bin) * exposures * level;
             let known = if self.weights.is_even() { 0.0 } else { ALONE_TIMES_MAX * expected };
-            let most = ALONE_EVENTS_MAX.max((all - so_far - now) * ALONE_SHARE_MAX).max(known);
+            let exposures_before = f64::from(seen.n.get(bin));
+            let own = if exposures_before > 0.0 { f64::from(seen.x.get(bin)) / exposures_before } else { 0.0 };
+            let likely = likely_at_most(expected.max(own * exposures));
+            let others = (events - so_far - now) * ALONE_SHARE_MAX;
+            let most = ALONE_EVENTS_MAX.max(others.min(likely)).max(known);
             now.min((most - so_far).max(0.0))
         };
         side.x.iter().map(counted).sum()
@@ -398,6 +408,24 @@ mod tests {
         let mut small = BinnedComparison::worse(1.0);
         (0..600).for_each(|minute| small.add(&window(4, 9.0, 60), f64::from(minute)));
         assert!(!small.is_ready());
+    }
+
+    /// After two quiet hours 40 robots begin to come, an event each minute, and new has got seven of them, of which
+    /// two would be its part.
+    #[test]
+    fn robots_show_nothing_before_it_is_known_that_they_are_few() {
+        let mut comparison = BinnedComparison::worse(1.0);
+        for minute in 0..240 {
+            let mut window = SideBins::default();
+            for bin in 0..BINS {
+                let side = if bin < 50 { &mut window.new } else { &mut window.legacy };
+                side.n.add(bin, 6.0);
+                let is_robot = minute >= 120 && (bin < 7 || (bin >= 50 && bin % 29 == 0));
+                side.x.add(bin, if is_robot { 1.06 } else { 0.06 });
+            }
+            comparison.add(&window, f64::from(minute));
+            assert!(comparison.log_e() < 100_f64.ln(), "minute {minute}: {}", comparison.log_e());
+        }
     }
 
     #[test]

@@ -22,6 +22,12 @@
 //! release. So the events of one slice of the side that is under suspicion count only up to a quarter
 //! of those of all its other slices in the same hour, and beyond two an hour.
 //!
+//! **A few subjects with many events each**, such as robots that begin to come, are none either until φ has
+//! seen them, for which a quiet attempt takes a quarter of an hour. What tells them from a regression is that
+//! a regression gives many slices a few events more. So of a slice of that side no more counts than is likely
+//! in the hour ([`likely_at_most`](super::overdispersion::likely_at_most)): four deviations of chance beyond
+//! what both sides' level, or its own hours before, lead to expect, or three times that.
+//!
 //! φ and the margin come from the windows before the one that they correct, never from itself: a
 //! correction that knew the window could be small exactly when the window is extreme. Nothing is shown
 //! until 20 slices of one side hold events, since φ of a handful of events says nothing.
@@ -77,7 +83,7 @@ impl Comparison {
         Self::new(1.0 / theta, true)
     }
 
-    /// The same with the restarts of earlier releases, to be compared with.
+    /// The same by the rules of earlier releases, to be compared with: their restarts, and no regard to what is likely.
     #[must_use]
     pub fn restarting_quickly(mut self) -> Self {
         self.evidence = self.evidence.restarted_quickly();
@@ -110,10 +116,22 @@ impl Comparison {
         let mut total = if self.is_mirrored { window.total().mirrored() } else { window.total() };
         let (suspect, before) =
             if self.is_mirrored { (&window.legacy, &self.hour.legacy) } else { (&window.new, &self.hour.new) };
-        total.new.x = suspect.corroborated(before);
+        let past = if self.is_mirrored { &self.seen.legacy } else { &self.seen.new };
+        total.new.x = if self.evidence.is_restarted_quickly() {
+            suspect.corroborated(before)
+        } else {
+            suspect.likely(before, past, self.level(window))
+        };
         self.evidence.add_beyond(&total, self.margin(), self.factor(), minute);
         self.seen.merge(window);
         self.hour.merge(window);
+    }
+
+    /// The events of an exposure, of both sides in the hour under way with this window.
+    fn level(&self, window: &SideSlices) -> f64 {
+        let (hour, now) = (self.hour.total(), window.total());
+        (hour.legacy.x + hour.new.x + now.legacy.x + now.new.x)
+            / (hour.legacy.n + hour.new.n + now.legacy.n + now.new.n)
     }
 
     /// What all hours say, with the one under way.
@@ -205,7 +223,7 @@ mod tests {
         for minute in 0..50 {
             comparison.add(&window([950.0, 50.0], [0, 19]), f64::from(minute));
         }
-        assert!(comparison.log_e() > 100.0 && !comparison.is_ready() && !comparison.is_shown(0.01));
+        assert!(comparison.log_e() > 20.0 && !comparison.is_ready() && !comparison.is_shown(0.01));
         comparison.add(&window([950.0, 50.0], [0, 20]), 50.0);
         assert!(comparison.is_shown(0.01));
     }

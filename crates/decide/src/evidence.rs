@@ -143,6 +143,11 @@ impl Evidence {
         }
     }
 
+    /// Whether it has the weights of earlier releases.
+    pub(super) const fn is_restarted_quickly(&self) -> bool {
+        !self.is_slow
+    }
+
     /// The weight that starts with an attempt.
     #[must_use]
     pub const fn weight_first() -> f64 {

@@ -30,6 +30,18 @@ const ALONE_EVENTS_MAX: f64 = 2.0;
 /// or this share of the events of all others, which makes a fifth of the whole: five subjects who
 /// agree are a finding, one with a reload loop is none.
 const ALONE_SHARE_MAX: f64 = 0.25;
+/// Of events that are expected, so many deviations by chance are likely, and two more where hardly any are expected.
+const LIKELY_DEVIATIONS: f64 = 4.0;
+const LIKELY_EVENTS: f64 = 2.0;
+/// A regression that multiplies everybody's events by up to so many counts in full.
+const LIKELY_TIMES: f64 = 3.0;
+
+/// How many events a slice or a bin may have in an hour that is to have `expected` (from 0) of them.
+#[must_use]
+pub fn likely_at_most(expected: f64) -> f64 {
+    let by_chance = expected + LIKELY_DEVIATIONS * expected.sqrt() + LIKELY_EVENTS;
+    by_chance.max(LIKELY_TIMES * expected)
+}
 
 /// The two variances whose ratio is φ. Those of several sides or stretches of time may be added up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -120,12 +132,30 @@ impl Slices {
     /// slices have had in the hour (`hour`: without this window), or beyond two where that is less.
     #[must_use]
     pub fn corroborated(&self, hour: &Self) -> f64 {
+        self.corroborated_within(hour, |_, _| f64::INFINITY)
+    }
+
+    /// The same, and of a slice no more than is likely in the hour, where exposures have `level` events on average
+    /// or, in this slice, as many as in the hours before. `seen` is all before this window, with the hour.
+    #[must_use]
+    pub fn likely(&self, hour: &Self, seen: &Self, level: f64) -> f64 {
+        self.corroborated_within(hour, |slice, n| {
+            let of = |own: &Self| own.counts.get(slice).copied().unwrap_or_default();
+            let (seen, hour) = (of(seen), of(hour));
+            let own = if seen.n > hour.n { (seen.x - hour.x) / (seen.n - hour.n) } else { 0.0 };
+            likely_at_most(n * level.max(own))
+        })
+    }
+
+    /// `most` says of a slice and its exposures in the hour how many events may count.
+    fn corroborated_within(&self, hour: &Self, most: impl Fn(usize, f64) -> f64) -> f64 {
         let all = hour.total().x + self.total().x;
-        let counted = |(now, before): (&Count, &Count)| {
+        let counted = |(slice, (now, before)): (usize, (&Count, &Count))| {
             let others = all - before.x - now.x;
-            now.x.min((ALONE_EVENTS_MAX.max(others * ALONE_SHARE_MAX) - before.x).max(0.0))
+            let most = (others * ALONE_SHARE_MAX).min(most(slice, before.n + now.n));
+            now.x.min((ALONE_EVENTS_MAX.max(most) - before.x).max(0.0))
         };
-        self.counts.iter().zip(&hour.counts).map(counted).sum()
+        self.counts.iter().zip(&hour.counts).enumerate().map(counted).sum()
     }
 }
 
@@ -275,6 +305,21 @@ mod tests {
         assert_eq!(spread.corroborated(&Slices::default()), 100.0);
         assert_eq!(one(3, 30.0).corroborated(&spread), 99.0 / 4.0 - 1.0, "a quarter of the others, less what it had");
         assert_eq!(one(3, 5.0).corroborated(&spread), 5.0);
+    }
+
+    #[test]
+    fn of_a_few_slices_no_more_counts_than_is_likely_and_a_regression_of_all_counts_in_full() {
+        let even = |x: f64| slices((0..100).map(|_| (10.0, x)));
+        let nothing = Slices::default();
+        let mut loud = even(0.1);
+        (0..5).for_each(|slice| loud.add(slice, 0.0, 8.0));
+        let within = loud.likely(&nothing, &nothing, 0.01);
+        let each = 0.1 + 4.0 * 0.1_f64.sqrt() + 2.0;
+        assert!((within - 9.5 - 5.0 * each).abs() < 1e-9, "{within}");
+        assert!(loud.corroborated(&nothing) > 45.0, "the others would let five of them pass");
+        assert!((even(30.0).likely(&nothing, &nothing, 1.0) - 3_000.0).abs() < 1e-9);
+        // Who had as many in the hours before is to be expected to have them again.
+        assert!((loud.likely(&nothing, &loud, 0.01) - loud.corroborated(&nothing)).abs() < 1e-9);
     }
 
     #[test]
