@@ -1,10 +1,13 @@
-//! What evaluations cost the controller: with what is counted by bin, and without, as before there were bins.
+//! What evaluations cost the controller: without what is counted by bin, as before there were bins, with it, and with
+//! four dimensions too.
 
 use std::time::Duration;
 
 use fastrand::Rng;
 use tidegate::decide::metrics::RolloutMetrics;
-use tidegate::model::measured::{Measure, Quantity, SlicedCounts, Window};
+use tidegate::model::dimension::Dimension;
+use tidegate::model::measured::by_value::Troubles;
+use tidegate::model::measured::{Measure, Quantity, SlicedCounts, Tally, ValueCounts, Window};
 use tidegate::model::plan::set::read_rollout;
 use tidegate::model::record::Record;
 use tidegate::model::variant::Variant;
@@ -24,8 +27,15 @@ fn cpu() -> Duration {
     Duration::from_nanos(text.split(' ').next().and_then(|nanos| nanos.parse().ok()).unwrap_or_default())
 }
 
+/// What of the counts is there.
+#[derive(Clone, Copy)]
+struct With {
+    bins: bool,
+    dimensions: bool,
+}
+
 /// Ten seconds of a site: a thousand exposures, 5 % of them on new, 1 % of them failed.
-fn arrived(random: &mut Rng, with_bins: bool) -> SlicedCounts {
+fn arrived(random: &mut Rng, with: With) -> SlicedCounts {
     let mut compared = SlicedCounts::default();
     for (variant, bins) in [(Variant::Legacy, 50..1_000_u16), (Variant::New, 0..50)] {
         let share = bins.len() as u32;
@@ -34,7 +44,9 @@ fn arrived(random: &mut Rng, with_bins: bool) -> SlicedCounts {
         for _ in 0..EXPOSURES * share / 1_000 {
             let (slice, is_failed) = (random.usize(..100), u32::from(random.f64() < 0.01));
             slices[slice] = (slice as u8, slices[slice].1 + 1, slices[slice].2 + is_failed);
-            if with_bins && let Some(own) = compared.binned(&Quantity::Errors, None, variant) {
+            if with.bins
+                && let Some(own) = compared.binned(&Quantity::Errors, None, variant)
+            {
                 own.add(random.u16(bins.clone()), 1, is_failed);
             }
         }
@@ -45,7 +57,7 @@ fn arrived(random: &mut Rng, with_bins: bool) -> SlicedCounts {
     compared
 }
 
-fn window(random: &mut Rng, minute: u64) -> Window {
+fn window(random: &mut Rng, minute: u64, with: With) -> Window {
     let mut window = Window::at(minute, 1);
     for (variant, requests) in [(Variant::Legacy, 950), (Variant::New, 50)] {
         if let Some(tally) = window.tally_mut(variant, None) {
@@ -54,14 +66,32 @@ fn window(random: &mut Rng, minute: u64) -> Window {
                 if let Some(sketch) = tally.sketch_mut(&Measure::Latency) {
                     sketch.add(random.i16(150..230), 1);
                 }
+                if with.dimensions {
+                    count_by_value(random, tally);
+                }
             }
         }
     }
     window
 }
 
+/// A request by its country, browser, device and customer tier, of as many values as are usual.
+fn count_by_value(random: &mut Rng, tally: &mut Tally) {
+    let tier = Dimension::Header("x-tier".to_owned());
+    let errors = if random.f64() < 0.01 { Troubles::once(true, Some(random.u64(..))) } else { Troubles::default() };
+    for (dimension, most) in [(Dimension::Country, 120), (Dimension::Browser, 12), (Dimension::Device, 6), (tier, 4)] {
+        let counts = ValueCounts { requests: 1, errors, ..ValueCounts::default() };
+        // Two letters, as countries have them.
+        let number = random.u8(..most);
+        let value = String::from_utf8(vec![b'A' + number / 26, b'A' + number % 26]).unwrap();
+        if let Some(own) = tally.by_mut(&dimension) {
+            own.add(&value, &counts);
+        }
+    }
+}
+
 /// CPU per evaluation, and the memory of everything measured of the rollout, in bytes.
-fn measured(with_bins: bool) -> (Duration, usize) {
+fn measured(with: With) -> (Duration, usize) {
     let mut random = Rng::with_seed(1);
     let plan = read_rollout(PLAN).unwrap_or_else(|faults| panic!("{faults:?}"));
     let at = |second: u64| Instant::from_epoch_ms((START_MINUTE * 60 + second) as i64 * 1_000);
@@ -72,8 +102,8 @@ fn measured(with_bins: bool) -> (Duration, usize) {
     let mut spent = Duration::ZERO;
     let evaluations = HOURS * 360;
     for look in 0..evaluations {
-        let (second, compared) = (look * 10, arrived(&mut random, with_bins));
-        let window = window(&mut random, START_MINUTE + second / 60);
+        let (second, compared) = (look * 10, arrived(&mut random, with));
+        let window = window(&mut random, START_MINUTE + second / 60, with);
         let begun = cpu();
         metrics.count(window, &compared, at(second));
         metrics.evaluate(&plan, &record, 0, at(second));
@@ -89,8 +119,13 @@ pub fn table() {
         "\n## What an evaluation costs, a rollout of 6,000 exposures a minute with the guardrails that are built in"
     );
     head(["", "CPU per evaluation, µs", "memory, kB"].map(str::to_owned));
-    for (name, with_bins) in [("before: by slice alone", false), ("by bin too", true)] {
-        let (spent, bytes) = measured(with_bins);
+    let rows = [
+        ("before: by slice alone", With { bins: false, dimensions: false }),
+        ("by bin too", With { bins: true, dimensions: false }),
+        ("by bin too, and by four dimensions", With { bins: true, dimensions: true }),
+    ];
+    for (name, with) in rows {
+        let (spent, bytes) = measured(with);
         row([name.to_owned(), format!("{:.0}", spent.as_secs_f64() * 1e6), (bytes / 1_000).to_string()]);
     }
 }

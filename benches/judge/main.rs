@@ -6,6 +6,7 @@
 mod cost;
 mod figures;
 mod judges;
+mod means;
 mod own;
 mod traffic;
 
@@ -106,6 +107,9 @@ fn main() {
     }
     if is_asked("own") {
         own::tables();
+    }
+    if is_asked("means") {
+        means::tables();
     }
     // Half an hour more, for what stands in the folds of docs/judging.md.
     if std::env::var_os("JUDGE_BENCH_LONG").is_some() {
