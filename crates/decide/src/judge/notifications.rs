@@ -111,7 +111,7 @@ impl Notifications {
                 self.anchors.retain(|(own, _)| own != Moment::INCIDENT);
                 let comes_again = |index: u64| {
                     let notice = usize::try_from(index).ok().and_then(|place| plan.notices.get(place));
-                    notice.is_some_and(|notice| is_near(notice, Moment::INCIDENT))
+                    notice.is_some_and(|notice| notice.at.is_near(Moment::INCIDENT))
                 };
                 self.sent.retain(|index| !comes_again(*index));
                 self.repeated.retain(|(index, _)| !comes_again(*index));
@@ -347,10 +347,6 @@ impl Notifications {
 fn is_incident(record: &Record) -> bool {
     let live = &record.live;
     live.phase == Phase::RolledBack || live.killed && live.phase != Phase::Draft
-}
-
-fn is_near(notice: &Notice, name: &str) -> bool {
-    matches!(&notice.at, Moment::Near { anchor, .. } if anchor.as_str() == name)
 }
 
 /// The last of the times from `next` on that have come; those before it were missed.

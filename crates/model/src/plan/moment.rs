@@ -29,9 +29,14 @@ impl Moment {
     /// The one of these that comes again: it is over once the rollout is neither rolled back nor killed.
     pub const INCIDENT: &str = "incident";
 
+    /// Whether it is near this anchor.
+    pub fn is_near(&self, name: &str) -> bool {
+        matches!(self, Self::Near { anchor, .. } if anchor.as_str() == name)
+    }
+
     /// Whether it is near a rollback or an incident.
     pub fn is_of_incident(&self) -> bool {
-        matches!(self, Self::Near { anchor, .. } if ["rollback", Self::INCIDENT].contains(&anchor.as_str()))
+        self.is_near("rollback") || self.is_near(Self::INCIDENT)
     }
 
     /// Whether it waits for a business day.

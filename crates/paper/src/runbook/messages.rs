@@ -94,12 +94,9 @@ impl Writing<'_> {
         let to_users = |notice: &&Notice| notice.at.is_of_incident() && notice.audience == Some(Audience::Users);
         let of_incidents: Vec<&Notice> = plan.notices.iter().filter(to_users).collect();
         if !of_incidents.is_empty() {
-            let is_of_kill = |notice: &&Notice| matches!(&notice.at, Moment::Near { anchor, .. } if anchor.as_str() == Moment::INCIDENT);
-            let (what, without) = if of_incidents.iter().any(is_of_kill) {
-                ("a rollback or a kill", "an alert")
-            } else {
-                ("a rollback", "an alert or a kill")
-            };
+            let is_of_kill = of_incidents.iter().any(|notice| notice.at.is_near(Moment::INCIDENT));
+            let (what, without) =
+                if is_of_kill { ("a rollback or a kill", "an alert") } else { ("a rollback", "an alert or a kill") };
             texts.push(Text::from(format!(
                 "The message at {what} goes out when users are taken back, by Tidegate or by a person, also to a smaller share. After {without} the plan has no message to users: write to them by hand.",
             )));

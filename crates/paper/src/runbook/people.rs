@@ -29,13 +29,7 @@ impl Writing<'_> {
         }
         let mut table = Table::new(&["In the stages", "Who decides"]);
         for (owner, stages) in owners {
-            let role = plan.roles.get(owner.as_str()).filter(|role| !role.hours.is_empty());
-            let when = role.map(|role| {
-                let hours: Vec<String> = role.hours.iter().map(ToString::to_string).collect();
-                let otherwise = self.stand_in(role).map(|name| format!("; at other hours {name}"));
-                format!(", {}{}", hours.join(", "), otherwise.unwrap_or_default())
-            });
-            let who = Text::default().strong(self.who(owner.as_str())).plain(when.unwrap_or_default());
+            let who = Text::default().strong(self.who(owner.as_str())).plain(self.at_hours(owner));
             table.rows.push(vec![Text::from(listed(&stages)), who]);
         }
         vec![Block::Table(table)]
@@ -185,9 +179,15 @@ impl Writing<'_> {
         // The person first: a role may be called like a time of day.
         let person = plan.roles.get(name.as_str()).and_then(|role| role.person.as_deref());
         let who = person.map_or_else(|| readable(name.as_str()), |own| format!("{own} ({})", readable(name.as_str())));
-        let Some(role) = plan.roles.get(name.as_str()).filter(|role| !role.hours.is_empty()) else { return Some(who) };
+        Some(format!("{who}{}", self.at_hours(name)))
+    }
+
+    /// At which hours a role is there, and who is at others; nothing where it always is.
+    fn at_hours(&self, name: &Name) -> String {
+        let role = self.plan.roles.get(name.as_str()).filter(|role| !role.hours.is_empty());
+        let Some(role) = role else { return String::new() };
         let hours: Vec<String> = role.hours.iter().map(ToString::to_string).collect();
         let otherwise = self.stand_in(role).map(|name| format!("; at other hours {name}"));
-        Some(format!("{who}, {}{}", hours.join(", "), otherwise.unwrap_or_default()))
+        format!(", {}{}", hours.join(", "), otherwise.unwrap_or_default())
     }
 }

@@ -114,7 +114,7 @@ fn outside(all: &[Writing<'_>], key: &str) -> Option<Text> {
             notice.at.is_of_incident() && is_at_once && notice.by.is_none() && notice.audience != Some(Audience::Team)
         });
         let of = |notice: &Notice| {
-            let is_of_kill = matches!(&notice.at, Moment::Near { anchor, .. } if anchor.as_str() == Moment::INCIDENT);
+            let is_of_kill = notice.at.is_near(Moment::INCIDENT);
             let to = notice.to.iter().map(|name| own.addressee(name)).collect();
             (is_of_kill, to, notice.in_app.is_some())
         };
