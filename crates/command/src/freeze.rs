@@ -44,19 +44,19 @@ pub fn run(arguments: &FreezeArguments, json: bool) -> Result<(), Failure> {
         }
         return print(&shown(&answer.read()?));
     }
-    let own: Freeze = client.get("freeze", &[])?.read()?;
-    let mut texts: Vec<String> =
-        if *lift || *replace { Vec::new() } else { own.freeze.iter().map(ToString::to_string).collect() };
-    for window in windows.iter().map(ToString::to_string) {
-        if !texts.contains(&window) {
-            texts.push(window);
-        }
-    }
+    let mut texts: Vec<String> = Vec::new();
     let question = if *lift {
         "Let rollouts advance again, as their plans say?".to_owned()
     } else {
-        let ended: Vec<String> =
-            own.freeze.iter().map(ToString::to_string).filter(|window| !texts.contains(window)).collect();
+        let own: Freeze = client.get("freeze", &[])?.read()?;
+        let in_force: Vec<String> = own.freeze.iter().map(ToString::to_string).collect();
+        let kept: &[String] = if *replace { &[] } else { &in_force };
+        for window in kept.iter().cloned().chain(windows.iter().map(ToString::to_string)) {
+            if !texts.contains(&window) {
+                texts.push(window);
+            }
+        }
+        let ended: Vec<&str> = in_force.iter().filter(|window| !texts.contains(window)).map(String::as_str).collect();
         if !ended.is_empty() {
             note(&format!("This ends the freeze {}.", ended.join("; ")));
         }

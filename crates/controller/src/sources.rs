@@ -3,6 +3,8 @@
 //! A delivery is taken in together with everything that keeps it from counting twice, in one commit, and only then
 //! answered. A source is asked behind the turn that finds it due; nothing ever waits for its answer.
 
+use std::collections::BTreeSet;
+
 use super::evaluation::serves;
 use super::state::State;
 use super::store::{Batch, StorageError, incoming};
@@ -72,13 +74,9 @@ impl State {
             };
             let count = alerts.len();
             let occurrences = receive::occurrences(receiver, alerts);
-            let mut without: Vec<&Name> = occurrences
-                .iter()
-                .flat_map(|own| &own.rules)
-                .filter(|rule| rule.number == Some(None))
-                .map(|rule| rule.outcome.signal())
-                .collect();
-            without.dedup();
+            let lacking = occurrences.iter().flat_map(|own| &own.rules).filter(|rule| rule.number == Some(None));
+            // Each once, however many alerts a delivery has.
+            let without: BTreeSet<&str> = lacking.map(|rule| rule.outcome.signal().as_str()).collect();
             let without_number = without.into_iter().map(Text::from).collect();
             let once: Vec<&str> = occurrences.iter().filter_map(|own| own.once.as_deref()).collect();
             let known = incoming::known(turn.storage, &key, name, &once, turn.now)?;

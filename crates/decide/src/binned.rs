@@ -191,7 +191,8 @@ impl BinnedComparison {
         };
         let sums = self.hour_sums;
         let events = sums.suspect + suspect;
-        let level = (sums.events + all.legacy.x + all.new.x) / (sums.weighed + all.legacy.n + all.new.n);
+        let weighed = sums.weighed + all.legacy.n + all.new.n;
+        let level = if weighed > 0.0 { (sums.events + all.legacy.x + all.new.x) / weighed } else { 0.0 };
         let counted = |(bin, x): (usize, f32)| {
             let (now, so_far) = (f64::from(x), f64::from(before.x.get(bin)));
             let exposures = f64::from(before.n.get(bin) + side.n.get(bin));

@@ -130,8 +130,9 @@ impl Comparison {
     /// The events of an exposure, of both sides in the hour under way with this window.
     fn level(&self, window: &SideSlices) -> f64 {
         let (hour, now) = (self.hour.total(), window.total());
-        (hour.legacy.x + hour.new.x + now.legacy.x + now.new.x)
-            / (hour.legacy.n + hour.new.n + now.legacy.n + now.new.n)
+        let exposures = hour.legacy.n + hour.new.n + now.legacy.n + now.new.n;
+        let events = hour.legacy.x + hour.new.x + now.legacy.x + now.new.x;
+        if exposures > 0.0 { events / exposures } else { 0.0 }
     }
 
     /// What all hours say, with the one under way.
@@ -220,11 +221,11 @@ mod tests {
     #[test]
     fn nothing_is_shown_until_twenty_slices_hold_events() {
         let mut comparison = Comparison::worse(1.0);
-        for minute in 0..50 {
+        for minute in 0..90 {
             comparison.add(&window([950.0, 50.0], [0, 19]), f64::from(minute));
         }
-        assert!(comparison.log_e() > 20.0 && !comparison.is_ready() && !comparison.is_shown(0.01));
-        comparison.add(&window([950.0, 50.0], [0, 20]), 50.0);
+        assert!(comparison.log_e() > 100.0 && !comparison.is_ready() && !comparison.is_shown(0.01));
+        comparison.add(&window([950.0, 50.0], [0, 20]), 90.0);
         assert!(comparison.is_shown(0.01));
     }
 

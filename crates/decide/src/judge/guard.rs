@@ -1,11 +1,11 @@
 //! Guardrails that come true, and what they ask for.
 
+use super::metrics_view::gauge;
 use super::notifications::Notifications;
 use super::term::holds;
 use super::{Evaluation, Judge, Judgement, Verdict};
 use crate::rollout::Order;
 use crate::signals::Signals;
-use crate::sources::fresh_for;
 use crate::transition::transition;
 use tidegate_model::Instant;
 use tidegate_model::command::{Cause, Command, Setting, Target};
@@ -111,14 +111,9 @@ pub fn true_from_outside<'a>(plan: &'a Plan, signals: &Signals, now: Instant) ->
     let holds_now = |term: &Term| {
         let Metric::Signal(name) = &term.metric else { return false };
         let is_gauge = plan.signals.get(name.as_str()).is_some_and(|signal| signal.kind == SignalKind::Gauge);
-        let last = signals.last(name.as_str()).filter(|_| is_gauge && signals.blank_since(name.as_str()).is_none());
-
-        let is_fresh = |at: Instant| {
-            let age_ms = u64::try_from(now.ms_since(at)).unwrap_or_default();
-            fresh_for(plan, name.as_str()).is_none_or(|limit| age_ms <= limit.as_ms())
-        };
-        !term.bound.is_legacy()
-            && last.is_some_and(|(at, value)| is_fresh(at) && holds(term.op, value, term.bound.figure()))
+        is_gauge
+            && !term.bound.is_legacy()
+            && gauge(plan, signals, name, now).is_ok_and(|value| holds(term.op, value, term.bound.figure()))
     };
     let acting = plan.guardrails_in_force().filter(|own| own.does() != Action::Alert);
     acting.filter(|own| own.when.terms.iter().all(holds_now)).collect()

@@ -255,20 +255,15 @@ impl MetricsView<'_> {
             return Reading::none(Missing::NoSignal);
         };
         let last = self.signals.last(name.as_str());
-        let age_ms = |at: Instant| self.now.ms_since(at);
-        let is_within = |at: Instant, limit: Duration| age_ms(at) <= i64::try_from(limit.as_ms()).unwrap_or(i64::MAX);
-        let is_fresh = |at: Instant| fresh_for(self.plan, name.as_str()).is_none_or(|limit| is_within(at, limit));
         match (signal.kind, last) {
-            (SignalKind::Gauge, _) if self.signals.blank_since(name.as_str()).is_some() => {
-                Reading::none(Missing::NoData)
-            }
-            (SignalKind::Gauge, None) => Reading::none(Missing::NoGauge),
-            (SignalKind::Gauge, Some((at, value))) if is_fresh(at) => Reading::of(value, 1.0),
-            (SignalKind::Gauge, Some((at, _))) => Reading::none(Missing::OldGauge { age_ms: age_ms(at) }),
+            (SignalKind::Gauge, _) => match gauge(self.plan, self.signals, name, self.now) {
+                Ok(value) => Reading::of(value, 1.0),
+                Err(why) => Reading::none(why),
+            },
             (SignalKind::Count, None) => Reading::none(Missing::NoCount),
             (SignalKind::Count, last) => {
                 if let Some(heartbeat) = heartbeat_of(self.plan, name.as_str())
-                    && !last.is_some_and(|(at, _)| is_within(at, heartbeat))
+                    && !last.is_some_and(|(at, _)| is_within(at, heartbeat, self.now))
                 {
                     return Reading::none(Missing::silent(heartbeat));
                 }
@@ -276,6 +271,20 @@ impl MetricsView<'_> {
             }
         }
     }
+}
+
+/// A gauge's figure now, or why there is none.
+pub(super) fn gauge(plan: &Plan, signals: &Signals, name: &Name, now: Instant) -> Result<f64, Missing> {
+    if signals.blank_since(name.as_str()).is_some() {
+        return Err(Missing::NoData);
+    }
+    let (at, value) = signals.last(name.as_str()).ok_or(Missing::NoGauge)?;
+    let is_fresh = fresh_for(plan, name.as_str()).is_none_or(|limit| is_within(at, limit, now));
+    if is_fresh { Ok(value) } else { Err(Missing::OldGauge { age_ms: now.ms_since(at) }) }
+}
+
+fn is_within(at: Instant, limit: Duration, now: Instant) -> bool {
+    now.ms_since(at) <= i64::try_from(limit.as_ms()).unwrap_or(i64::MAX)
 }
 
 /// Of those who are compared, the share that the hash has on new: what a step down has left is compared on neither side.

@@ -104,6 +104,10 @@ impl Notifications {
 
     /// An incident comes again: what it sent is sent again the next time.
     fn note_incident(&mut self, plan: &Plan, record: &Record) {
+        if plan.stage_index(Moment::INCIDENT).is_some() {
+            // A stage of that name is what its notices are about.
+            return;
+        }
         let is_noted = self.anchors.iter().any(|(own, _)| own == Moment::INCIDENT);
         match (is_incident(record), is_noted) {
             (true, false) => self.anchors.push((Moment::INCIDENT.to_owned(), record.live.since)),
@@ -228,7 +232,9 @@ impl Notifications {
         for (place, notice) in plan.notices.iter().enumerate() {
             let index = place as u64;
             let at = if self.sent.contains(&index) {
-                self.next_time(index, notice, record).filter(|next| *next <= now).map(|next| last_of(next, notice, now))
+                self.next_time(plan, index, notice, record)
+                    .filter(|next| *next <= now)
+                    .map(|next| last_of(next, notice, now))
             } else {
                 let expected = ahead.get_or_insert_with(|| expected(plan, record, now));
                 self.moment(plan, &notice.at, expected).filter(|at| *at <= now)
@@ -273,17 +279,19 @@ impl Notifications {
     }
 
     /// When a notice that has been reported is to be reported again, while what it begins with lasts.
-    fn next_time(&self, index: u64, notice: &Notice, record: &Record) -> Option<Instant> {
+    fn next_time(&self, plan: &Plan, index: u64, notice: &Notice, record: &Record) -> Option<Instant> {
         let every = notice.every.filter(|every| every.as_ms() > 0)?;
         let (_, last) = self.repeated.iter().find(|(own, _)| *own == index)?;
         let Moment::Near { anchor, .. } = &notice.at else { return None };
         let live = &record.live;
         let is_on = match anchor.as_str() {
+            stage if plan.stage_index(stage).is_some() => {
+                matches!(live.phase, Phase::Running | Phase::Paused) && live.stage.as_str() == stage
+            }
             "rollback" => live.phase == Phase::RolledBack,
             Moment::INCIDENT => is_incident(record),
-            "end" => false,
             "start" => live.phase != Phase::Draft && !live.has_ended(),
-            stage => matches!(live.phase, Phase::Running | Phase::Paused) && live.stage.as_str() == stage,
+            _ => false,
         };
         is_on.then(|| last.plus(every))
     }
@@ -294,7 +302,11 @@ impl Notifications {
         let notices = plan.notices.iter().enumerate().filter_map(|(place, notice)| {
             let index = place as u64;
             let is_reported = self.sent.contains(&index);
-            if is_reported { self.next_time(index, notice, record) } else { self.moment(plan, &notice.at, &expected) }
+            if is_reported {
+                self.next_time(plan, index, notice, record)
+            } else {
+                self.moment(plan, &notice.at, &expected)
+            }
         });
         let escalations = self.open.iter().filter_map(|(key, since, sent)| {
             let mut guardrails = plan.guardrails_in_force().enumerate();

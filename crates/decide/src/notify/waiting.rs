@@ -134,12 +134,9 @@ pub(super) fn overdue(words: &Words<'_>, memory: &Memory) -> Option<Standing> {
     let what = format!("overdue {} {}", live.attempt, live.stage);
     let due = record.entered.plus(deadline);
     let reasons: Vec<String> = words.outlook.blocked.iter().map(ToString::to_string).collect();
-    let why = match reasons.as_slice() {
-        [] => format!("It was entered at {}.", record.entered.to_words()),
-        reasons => {
-            format!("It was entered at {}. {}", record.entered.to_words(), explain::sentence(&reasons.join("; ")))
-        }
-    };
+    let entered = format!("It was entered at {}.", record.entered.to_words());
+    let why =
+        if reasons.is_empty() { entered } else { format!("{entered} {}", explain::sentence(&reasons.join("; "))) };
     let longest = explain::spelled(&deadline.to_string());
     let headline = format!("{key} is still at {} after {longest}, as long as it is meant to be there", live.stage);
     let notification = Notification {

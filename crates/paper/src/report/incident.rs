@@ -3,7 +3,7 @@
 //! When it began is worked out from the minutes: the first of those in a row, up to the step back, in which the figure
 //! that decided stands out. A minute is all that is known of it. What has no such figure is for people to find out.
 
-use super::figures::{Minute, SideFigures, finest, sum};
+use super::figures::{Minute, SideFigures, sum};
 use super::{Input, Writing};
 use crate::document::{Block, Table, Text, Tone};
 use tidegate_decide::explain::{self, sentence};
@@ -48,9 +48,8 @@ pub fn is_incident(entry: &Entry) -> bool {
 }
 
 /// The incidents of a history.
-pub fn incidents<'a>(input: &Input<'a>) -> Vec<Incident<'a>> {
+pub fn incidents<'a>(input: &Input<'a>, minutes: &[Minute]) -> Vec<Incident<'a>> {
     let history = input.history;
-    let minutes = finest(input.measured, input.minutes);
     let steps = history.iter().enumerate().filter(|(index, entry)| {
         let was_on = index
             .checked_sub(1)
@@ -66,7 +65,7 @@ pub fn incidents<'a>(input: &Input<'a>) -> Vec<Incident<'a>> {
                 .unwrap_or_default()
                 .iter()
                 .find(|next| next.state.percentage > entry.state.percentage);
-            one(entry, before, next.map(|next| next.at), &minutes)
+            one(entry, before, next.map(|next| next.at), minutes)
         })
         .collect()
 }
@@ -268,9 +267,8 @@ impl Writing<'_> {
         const ROWS_MAX: usize = 40;
         let at_ms = incident.entry.at.as_epoch_ms();
         let from_ms = incident.began.map_or(at_ms, Instant::as_epoch_ms) - BEFORE;
-        let minutes = finest(self.input.measured, self.input.minutes);
         let shown: Vec<&Minute> =
-            minutes.iter().filter(|minute| minute.at_ms >= from_ms && minute.at_ms <= at_ms + BEHIND).collect();
+            self.minutes.iter().filter(|minute| minute.at_ms >= from_ms && minute.at_ms <= at_ms + BEHIND).collect();
         if shown.is_empty() {
             return Vec::new();
         }

@@ -51,13 +51,22 @@ struct Writing<'a> {
     plan: &'a Plan,
     record: &'a Record,
     zone: Zone,
+    /// What was measured, as fine as each time was kept.
+    minutes: Vec<Minute>,
     incidents: Vec<Incident<'a>>,
 }
 
 /// Writes the report.
 pub fn report(input: &Input<'_>) -> Document {
-    let writing =
-        Writing { input, plan: input.plan, record: input.record, zone: input.plan.zone(), incidents: incidents(input) };
+    let minutes = figures::finest(input.measured, input.minutes);
+    let writing = Writing {
+        input,
+        plan: input.plan,
+        record: input.record,
+        zone: input.plan.zone(),
+        incidents: incidents(input, &minutes),
+        minutes,
+    };
     let what = input.plan.description.clone().unwrap_or_else(|| input.plan.key.to_string());
     let is_over = input.record.live.phase == Phase::Completed && !input.record.live.killed;
     let kind = if writing.incidents.is_empty() || is_over { "Report" } else { "Incident report" };

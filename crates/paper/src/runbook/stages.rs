@@ -75,12 +75,9 @@ impl Writing<'_> {
     fn lasts(&self, stage: &Stage) -> String {
         let longest = stage.gates.iter().flat_map(|gate| gate.when.terms.iter().filter_map(|term| term.hold));
         let longest = longest.max_by_key(|duration| duration.as_ms());
-        let most = stage.deadline.map(|deadline| format!(", {} at most", spelled(&deadline.to_string())));
-        let hold = match (stage.hold.map(|hold| spelled(&hold.to_string())), most) {
-            (Some(hold), most) => Some(format!("{hold}{}", most.unwrap_or_default())),
-            (None, Some(most)) => Some(most.trim_start_matches(", ").to_owned()),
-            (None, None) => None,
-        };
+        let most = stage.deadline.map(|deadline| format!("{} at most", spelled(&deadline.to_string())));
+        let hold: Vec<String> = stage.hold.map(|hold| spelled(&hold.to_string())).into_iter().chain(most).collect();
+        let hold = (!hold.is_empty()).then(|| hold.join(", "));
         match longest.filter(|own| stage.hold.is_none_or(|hold| own.as_ms() > hold.as_ms())) {
             Some(longest) => {
                 let longest = spelled(&longest.to_string());

@@ -28,18 +28,19 @@ pub(super) fn watched(all: &[Writing<'_>]) -> Vec<Block> {
     }
     let mut blocks = vec![Block::Table(table)];
     blocks.extend(all.iter().flat_map(Writing::probes).collect::<Vec<_>>().into_list());
-    blocks.push(Block::Paragraph(Text::from(format!(
+    let mut words = format!(
         "All figures of this moment: `tidegate status {}`, or the console. Of too few observations (50, where a condition names no other number) a rate or a percentile decides nothing: the release neither goes on nor back by it. Counts of tickets, reports and users count from the first one on.",
         first.key()
-    ))));
+    );
     let gates =
         |own: &Writing<'_>| own.plan.stages.iter().flat_map(|stage| &stage.gates).any(|gate| counts_up(&gate.when));
     if all.iter().any(gates) {
-        blocks.push(Block::Paragraph(Text::from(format!(
-            "A gate on a count over the whole stage or try that has failed stays so, until another build of the new version or the next try begins the count anew, or somebody goes on by `tidegate advance {}`.",
+        words.push_str(&format!(
+            " A gate on a count over the whole stage or try that has failed stays so, until another build of the new version or the next try begins the count anew, or somebody goes on by `tidegate advance {}`.",
             first.key()
-        ))));
+        ));
     }
+    blocks.push(Block::Paragraph(Text::from(words)));
     blocks
 }
 

@@ -79,16 +79,13 @@ pub(super) fn ways_back(all: &[Writing<'_>]) -> Vec<Block> {
 
 /// What the way back by a stage does.
 fn previous(all: &[Writing<'_>]) -> String {
-    let alike = |own: &Writing<'_>| {
-        let pairs = own.plan.stages.iter().zip(own.plan.stages.iter().skip(1));
-        let those = pairs.filter(|(one, two)| one.percentage == two.percentage && one.percentage > Percentage::ZERO);
-        those
-            .map(|(one, two)| format!(" From {} that is {} % too, and nobody goes back.", two.name, one.percentage))
-            .collect()
-    };
-    let alike: Vec<String> =
-        all.iter().filter(|_| all.len() == 1).flat_map(|own| -> Vec<String> { alike(own) }).collect();
-    format!("Back to the share of the stage before (from the first stage: 0 %), and held there.{}", alike.concat())
+    let back = "Back to the share of the stage before (from the first stage: 0 %), and held there.";
+    let [own] = all else { return back.to_owned() };
+    let pairs = own.plan.stages.iter().zip(own.plan.stages.iter().skip(1));
+    let alike = pairs.filter(|(one, two)| one.percentage == two.percentage && one.percentage > Percentage::ZERO);
+    let alike =
+        alike.map(|(_, two)| format!(" From {} that is {} % too, and nobody goes back.", two.name, two.percentage));
+    format!("{back}{}", alike.collect::<String>())
 }
 
 /// How a repaired version is deployed.
