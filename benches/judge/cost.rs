@@ -110,7 +110,7 @@ fn measured(with: With) -> (Duration, usize) {
         metrics.series.fold(at(second), &mut |_| ());
         spent += cpu() - begun;
     }
-    let bytes = metrics.series.bytes() + metrics.pasts.bytes() + metrics.judge.bytes();
+    let bytes = metrics.series.bytes() + metrics.values.bytes() + metrics.pasts.bytes() + metrics.judge.bytes();
     (spent / evaluations as u32, bytes)
 }
 

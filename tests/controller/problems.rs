@@ -308,7 +308,8 @@ fn breaks_in_safari(window: &mut Window) {
         let tally = window.tally_mut(side, None).unwrap();
         (tally.requests, tally.errors) = (tally.requests + requests, tally.errors + failed);
         tally.server_errors += failed;
-        let errors = Troubles { count: failed, first: failed, users: u32::MAX };
+        let count = u32::try_from(failed).unwrap();
+        let errors = Troubles { count, first: count, users: u32::MAX };
         tally.by_mut(&browser).unwrap().add(value, &ValueCounts { requests, errors, ..ValueCounts::default() });
     }
 }

@@ -7,11 +7,12 @@
 use std::rc::Rc;
 
 use tidegate::decide::assign::{Assignment, Reason, Variant};
+use tidegate::decide::metrics::RolloutMetrics;
 use tidegate::decide::reconcile::isolate::settle;
-use tidegate::decide::{broke, explain, series};
+use tidegate::decide::{broke, explain};
 use tidegate::model::Instant;
 use tidegate::model::fault::Severity;
-use tidegate::model::measured::{ByValue, Window};
+use tidegate::model::measured::{ByValue, SlicedCounts, Window};
 use tidegate::model::node::Node;
 use tidegate::model::plan::{Plan, read};
 use tidegate::model::record::Record;
@@ -122,9 +123,9 @@ fn what_fails_in_one_browser_is_said_with_its_name() {
     let catalogue = Rc::clone(&isolates[0].snapshot);
     let plan = catalogue.catalogue.plan(0).unwrap();
     let now = Instant::from_epoch_ms((MINUTE * 60_000) as i64);
-    let mut series = series::Series::default();
-    windows.into_iter().for_each(|window| _ = series.add(window, now));
-    let broke = broke::of(plan, &Record::draft(plan, now), &series, now).unwrap();
+    let mut metrics = RolloutMetrics::default();
+    windows.into_iter().for_each(|window| _ = metrics.count(window, &SlicedCounts::default(), now));
+    let broke = broke::of(plan, &Record::draft(plan, now), &metrics, now).unwrap();
     let sentences = explain::broke(&broke);
     assert!(
         sentences.contains(

@@ -1,6 +1,8 @@
 //! An evaluation judges what has come in, and a checkpoint stores what the log adds up to. What an evaluation
 //! decides is stored together with it.
 
+use std::collections::BTreeSet;
+
 use super::is_over;
 use super::state::State;
 use super::store::counts::Totals;
@@ -218,11 +220,18 @@ impl State {
         let mut batch = Batch::default();
         let own = &self.counting;
         let changed = &own.changed;
+        let mut values = BTreeSet::new();
         for (key, minute, revision) in changed {
-            if let Some(window) =
-                self.deployment.metrics.get(key).and_then(|metrics| metrics.series.get(*minute, 1, *revision))
-            {
+            let Some(metrics) = self.deployment.metrics.get(key) else { continue };
+            if let Some(window) = metrics.series.get(*minute, 1, *revision) {
                 batch.window(key, window);
+            }
+            values.extend(metrics.values.at(*minute, *revision).map(|own| (key, own.minute, own.revision)));
+        }
+        for (key, minute, revision) in values {
+            if let Some(own) = self.deployment.metrics.get(key).and_then(|metrics| metrics.values.at(minute, revision))
+            {
+                batch.window(key, own);
             }
         }
         for rollout in self.deployment.rollouts.iter() {

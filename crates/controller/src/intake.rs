@@ -162,7 +162,7 @@ impl State {
             if let Some(total) = self.counting.total_mut(&rollout) {
                 for (side, tally) in &window.sides {
                     if let Some(own) = total.tally_mut(side.variant, side.endpoint.as_ref()) {
-                        own.merge(tally);
+                        own.merge_all_values(tally);
                     }
                 }
             }

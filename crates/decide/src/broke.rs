@@ -7,11 +7,12 @@
 //! 4. Of the plan's dimensions the value that stands out is named ([`stands_out`]).
 //! 5. An error of pages is named once several page views had it: what only one had may say something of one user.
 
+use super::metrics::RolloutMetrics;
 use super::series::{Series, Span, minute_of};
 use super::stands_out;
 use tidegate_model::broke::{Broke, Failure, FailureClass, People, ScriptError, Share};
 use tidegate_model::measured::commonest::Kind;
-use tidegate_model::measured::{ByValue, Commonest, Sample, Side, Tally};
+use tidegate_model::measured::{Commonest, Sample, Side, Tally};
 use tidegate_model::plan::Plan;
 use tidegate_model::record::Record;
 use tidegate_model::variant::Variant;
@@ -35,7 +36,8 @@ const VIEWS_MIN: u64 = 3;
 const Z: f64 = 1.96;
 
 /// What broke in this attempt's last hour; `None` where nothing stands out.
-pub fn of(plan: &Plan, record: &Record, series: &Series, now: Instant) -> Option<Broke> {
+pub fn of(plan: &Plan, record: &Record, metrics: &RolloutMetrics, now: Instant) -> Option<Broke> {
+    let series = &metrics.series;
     let minute = minute_of(now);
     let span = Span { revision: record.begun_revision, minute: Some(minute.saturating_sub(MINUTES)) };
     let mut sides = Sides::default();
@@ -48,8 +50,13 @@ pub fn of(plan: &Plan, record: &Record, series: &Series, now: Instant) -> Option
     }
     let failures = failures(plan, &sides);
     let scripts = scripts(&sides, series, record.begun_revision);
-    let by = |variant: Variant| sides.get(variant, None).map_or(&[][..], |counts| &counts.by);
-    let stands_out = stands_out::of(&plan.dimensions, by(Variant::New), by(Variant::Legacy));
+    let by = |variant: Variant| {
+        let mut by = Tally::default();
+        let windows = metrics.values.since(record.begun_revision, now);
+        windows.filter_map(|window| window.tally(variant, None)).for_each(|own| by.merge(own));
+        by.by
+    };
+    let stands_out = stands_out::of(&plan.dimensions, &by(Variant::New), &by(Variant::Legacy));
     let broke = Broke {
         minutes: u32::try_from((minute.saturating_sub(first) + 1).min(MINUTES)).unwrap_or(u32::MAX),
         failing: people(&failing).filter(|_| !failures.is_empty()),
@@ -72,7 +79,6 @@ struct Counts {
     statuses: Vec<(u16, u64)>,
     pages: u64,
     scripts: Commonest,
-    by: Vec<ByValue>,
 }
 
 impl Sides {
@@ -94,12 +100,6 @@ impl Sides {
             }
         }
         own.scripts.merge(&tally.scripts);
-        for theirs in &tally.by {
-            match own.by.iter_mut().find(|own| own.dimension() == theirs.dimension()) {
-                Some(own) => own.merge(theirs),
-                None => own.by.push(theirs.clone()),
-            }
-        }
     }
 
     fn get(&self, variant: Variant, endpoint: Option<&Name>) -> Option<&Counts> {

@@ -244,7 +244,7 @@ fn with_what_broke(order: Order, rollout: &Rollout, metrics: &RolloutMetrics, no
     let takes_back = matches!(order.command, Command::Rollback(_) | Command::Kill(_))
         || order.cause != EntryCause::Operator && matches!(order.command, Command::Set(_) | Command::Pause);
     let is_known = order.broke.is_some() || rollout.unread.is_some() || !takes_back;
-    let broke = if is_known { order.broke } else { broke::of(&rollout.plan, &rollout.record, &metrics.series, now) };
+    let broke = if is_known { order.broke } else { broke::of(&rollout.plan, &rollout.record, metrics, now) };
     Order { broke, ..order }
 }
 

@@ -42,5 +42,6 @@ pub mod sources;
 pub mod stands_out;
 pub mod timeline;
 pub mod transition;
+pub mod values;
 pub mod verification;
 pub mod versions;

@@ -14,6 +14,7 @@ use super::rollout::Noticed;
 use super::series::{FRUGALITY_MAX, Series, minute_of};
 use super::signals::Signals;
 use super::sources::{self, Sources};
+use super::values::{self, Values};
 use super::versions::{Looks, Versions};
 use super::{hooks, probes};
 use tidegate_model::measured::{SlicedCounts, Window};
@@ -32,6 +33,8 @@ const BINS_BYTES_MAX: usize = 12 << 20;
 pub struct RolloutMetrics {
     /// What was counted.
     pub series: Series,
+    /// What was counted by the plan's dimensions.
+    pub values: Values,
     /// What others reported.
     pub signals: Signals,
     /// Where that comes from.
@@ -67,7 +70,7 @@ pub struct RolloutMetrics {
 
 impl RolloutMetrics {
     /// Counts a part of a batch. Returns the minute and the revision of the window that it went to.
-    pub fn count(&mut self, window: Window, compared: &SlicedCounts, now: Instant) -> (u64, u64) {
+    pub fn count(&mut self, mut window: Window, compared: &SlicedCounts, now: Instant) -> (u64, u64) {
         let revision = window.revision;
         if !compared.is_empty() {
             match self.arrived.iter_mut().find(|(own, _)| *own == revision) {
@@ -80,7 +83,23 @@ impl RolloutMetrics {
         }
         self.arrived_at = Some(now);
         self.has_arrived = true;
-        self.series.add(window, now)
+        let values = window.take_values();
+        let place = self.series.add(window, now);
+        if let Some(values) = values {
+            self.values.add(values, place.0, now);
+        }
+        place
+    }
+
+    /// Takes in a window that was stored.
+    pub fn restore(&mut self, mut window: Window) {
+        if window.minutes == values::MINUTES {
+            self.values.restore(window);
+        } else {
+            // An earlier release kept them by the minute. They say where to look in the next hour, no more.
+            window.take_values();
+            self.series.restore(window);
+        }
     }
 
     /// How much memory its bins take, in bytes.
@@ -159,7 +178,7 @@ impl MetricsOfAll {
     /// How frugal their series have to be, given how frugal they have been: one step more where they take more
     /// memory than there is for them. It never goes back: what was thinned does not come again.
     pub fn frugality(&self, so_far: usize) -> usize {
-        let bytes: usize = self.0.values().map(|metrics| metrics.series.bytes()).sum();
+        let bytes: usize = self.0.values().map(|metrics| metrics.series.bytes() + metrics.values.bytes()).sum();
         if bytes > SERIES_BYTES_MAX { (so_far + 1).min(FRUGALITY_MAX) } else { so_far }
     }
 

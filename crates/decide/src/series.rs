@@ -139,10 +139,6 @@ impl Series {
                 if let Some(ended) = sessions.get(index) {
                     ended.count_into(&mut window);
                 }
-                if longer >= HOUR {
-                    // What stands out is asked of the last hour alone.
-                    window.forget_values();
-                }
                 window.minute -= window.minute % longer;
                 window.minutes = u32::try_from(longer).unwrap_or(u32::MAX);
                 let place = (window.minute, window.minutes, window.revision);

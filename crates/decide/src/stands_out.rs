@@ -20,7 +20,7 @@ const Z: f64 = 4.0;
 /// With fewer subjects that fail it may be about them.
 const USERS_MIN: u32 = 5;
 /// With fewer failures that are their subjects' first in a minute there is nothing to look for.
-const FIRST_MIN: u64 = 5;
+const FIRST_MIN: u32 = 5;
 /// Who fails less often than so many times as the others does not stand out, however certain the difference is.
 const RATIO_MIN: f64 = 2.0;
 /// With fewer requests on legacy nothing is known of a value there, and only the others are compared with.
@@ -49,7 +49,7 @@ struct Part {
 
 impl Part {
     const fn share(&self) -> Share {
-        Share { count: self.troubles.count, of: self.of }
+        Share { count: self.troubles.count as u64, of: self.of }
     }
 
     /// What is left of a whole without it.
@@ -68,7 +68,7 @@ impl Part {
             return (0.0, 0.0, 1.0);
         }
         let n = self.of as f64;
-        let p = (self.troubles.first as f64 / n).min(1.0);
+        let p = (f64::from(self.troubles.first) / n).min(1.0);
         let centre = (p + Z * Z / (2.0 * n)) / (1.0 + Z * Z / n);
         let half = Z / (1.0 + Z * Z / n) * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
         (p, centre - half, centre + half)
@@ -107,7 +107,7 @@ fn most(new: &[&ByValue], legacy: &[ByValue], trouble: Trouble) -> Option<Stands
                 None => Part::default(),
             },
         );
-        let excess = |own: &Part, legacy: &Part| own.troubles.count as f64 - own.of as f64 * legacy.share().rate();
+        let excess = |own: &Part, legacy: &Part| f64::from(own.troubles.count) - own.of as f64 * legacy.share().rate();
         let everywhere = excess(&whole, &whole_legacy);
         for (value, counts) in by.iter().filter(|(value, _)| *value != OTHER) {
             let own = part(counts);
@@ -159,7 +159,8 @@ mod tests {
     /// Requests of a value, of which so many fail, each of another subject.
     fn counts(requests: u64, errors: u64) -> ValueCounts {
         let users = if errors >= 32 { u32::MAX } else { (1 << errors) - 1 };
-        ValueCounts { requests, errors: Troubles { count: errors, first: errors, users }, ..ValueCounts::default() }
+        let count = u32::try_from(errors).unwrap();
+        ValueCounts { requests, errors: Troubles { count, first: count, users }, ..ValueCounts::default() }
     }
 
     fn by(dimension: Dimension, values: &[(&str, ValueCounts)]) -> ByValue {

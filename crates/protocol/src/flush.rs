@@ -268,7 +268,7 @@ impl Counted {
                 400 + own.statuses.len() * 20
                     + own.repeats.len() * 30
                     + own.scripts.bytes()
-                    + own.by.iter().map(ByValue::bytes).sum::<usize>()
+                    + own.by.iter().map(ByValue::text_bytes).sum::<usize>()
             })
             .sum();
         let sketches: usize = window

@@ -16,6 +16,7 @@ use tidegate_decide::metrics::RolloutMetrics;
 use tidegate_decide::notify::Memory;
 use tidegate_decide::rollout::Rollout;
 use tidegate_decide::series::minute_of;
+use tidegate_decide::values;
 use tidegate_model::measured::Window;
 use tidegate_model::record::Record;
 use tidegate_model::{Instant, Name};
@@ -31,6 +32,8 @@ const DAY_MINUTES: u64 = 24 * 60;
 pub const MINUTES_KEPT: u64 = 2 * DAY_MINUTES;
 /// Hours, days and signals are kept this long.
 pub const HOURS_KEPT: u64 = 90 * DAY_MINUTES;
+/// What was counted by dimensions stays stored for so many minutes.
+const VALUES_KEPT: u64 = 120;
 /// Messages are kept this long.
 const MESSAGE_MS_KEPT: i64 = 90 * 86_400_000;
 /// An isolate's number is kept this long after it last came.
@@ -162,8 +165,14 @@ impl Batch {
         let before = |minutes: u64| minute_of(now).saturating_sub(minutes);
         let oldest_ms = |ms: i64| now.as_epoch_ms().saturating_sub(ms);
         for rollout in rollouts {
-            for (minutes, kept) in [(1, MINUTES_KEPT), (10, MINUTES_KEPT), (60, HOURS_KEPT), (DAY_MINUTES, HOURS_KEPT)]
-            {
+            let kept = [
+                (1, MINUTES_KEPT),
+                (10, MINUTES_KEPT),
+                (u64::from(values::MINUTES), VALUES_KEPT),
+                (60, HOURS_KEPT),
+                (DAY_MINUTES, HOURS_KEPT),
+            ];
+            for (minutes, kept) in kept {
                 self.push(
                     "DELETE FROM windows WHERE rollout = ? AND minutes = ? AND minute < ?",
                     [rollout.into(), minutes.into(), before(kept).into()],
@@ -249,7 +258,7 @@ pub fn load(
         let day = minute_of(now).saturating_sub(DAY_MINUTES);
         let wanted = format!("(revision >= {begun_revision} OR minute >= {day})");
         windows(turn.storage, &key, &wanted, &mut |window| match window {
-            Some(window) => metrics.series.restore(window),
+            Some(window) => metrics.restore(window),
             None => unreadable.push(key.to_string()),
         })?;
         let mut forgotten = Batch::default();

@@ -123,7 +123,7 @@ fn alerts(words: &Words<'_>, evaluation: &Evaluation, metrics: &RolloutMetrics, 
 }
 
 fn what_broke(words: &Words<'_>, metrics: &RolloutMetrics) -> Vec<String> {
-    let broke = broke::of(words.plan(), &words.rollout.record, &metrics.series, words.now);
+    let broke = broke::of(words.plan(), &words.rollout.record, metrics, words.now);
     broke.iter().flat_map(explain::broke).map(|text| explain::ended(&text)).collect()
 }
 

@@ -6,7 +6,6 @@
 //! 3. Beside all failures stands how many were the first of their subject in a minute, and whom they met at least. It is
 //!    by these that a value stands out, so that one broken account makes none of them do.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{SeqAccess, Visitor};
@@ -34,13 +33,13 @@ pub struct ValueCounts {
     pub failed_pages: Troubles,
 }
 
-/// How often something went wrong, and for how many.
+/// How often something went wrong, and for how many. In few bytes: hundreds of values are kept of each side.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Troubles {
-    /// So often.
-    pub count: u64,
+    /// So often; [`u32::MAX`] and no more where it was more often than that.
+    pub count: u32,
     /// So often for the first time in a subject's minute.
-    pub first: u64,
+    pub first: u32,
     /// A bit for each subject, of 32 that a hash chooses from.
     pub users: u32,
 }
@@ -50,7 +49,7 @@ impl Troubles {
     pub fn once(is_first: bool, subject: Option<u64>) -> Self {
         // The low bits of a sample's hashes are not among those by which it thins.
         let users = subject.map_or(0, |hash| 1 << (hash.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 59));
-        Self { count: 1, first: u64::from(is_first), users }
+        Self { count: 1, first: u32::from(is_first), users }
     }
 
     /// For so many subjects at least.
@@ -75,7 +74,8 @@ impl ValueCounts {
     }
 
     fn of([requests, a, b, c, d, e, f, pages, g, h, i]: [u64; COUNTS]) -> Self {
-        let of = |count, first, users| Troubles { count, first, users: u32::try_from(users).unwrap_or(u32::MAX) };
+        let most = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
+        let of = |count, first, users| Troubles { count: most(count), first: most(first), users: most(users) };
         Self { requests, errors: of(a, b, c), client_errors: of(d, e, f), pages, failed_pages: of(g, h, i) }
     }
 
@@ -90,7 +90,7 @@ impl ValueCounts {
 }
 
 fn three(own: Troubles) -> [u64; 3] {
-    [own.count, own.first, u64::from(own.users)]
+    [own.count, own.first, own.users].map(u64::from)
 }
 
 /// A list of numbers, without the zeros at its end. A later release may count more.
@@ -133,13 +133,14 @@ impl<'de> Deserialize<'de> for ValueCounts {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ByValue {
     dimension: Dimension,
-    values: BTreeMap<String, ValueCounts>,
+    /// Ascending by value.
+    values: Vec<(Box<str>, ValueCounts)>,
 }
 
 impl ByValue {
     /// Nothing yet.
     pub const fn new(dimension: Dimension) -> Self {
-        Self { dimension, values: BTreeMap::new() }
+        Self { dimension, values: Vec::new() }
     }
 
     /// The dimension.
@@ -149,46 +150,79 @@ impl ByValue {
 
     /// Adds to what came of a value's requests.
     pub fn add(&mut self, value: &str, counts: &ValueCounts) {
-        if let Some(own) = self.values.get_mut(value) {
-            own.add(counts);
-            return;
-        }
         // What cannot be shown is never kept, whoever sends it.
-        let value = if value == OTHER || Dimension::shown(value) != Some(value) { OTHER } else { value };
-        self.values.entry(value.to_owned()).or_default().add(counts);
-        let kept = self.values.keys().filter(|own| *own != OTHER);
-        if kept.clone().count() > self.dimension.values_max()
-            && let Some(last) = kept.max_by_key(|own| rank(own)).cloned()
-            && let Some(counts) = self.values.remove(&last)
+        let is_kept = value == OTHER || self.place(value).is_ok() || Dimension::shown(value) == Some(value);
+        self.put(if is_kept { value } else { OTHER }, counts);
+        // `OTHER` has a place of its own.
+        let others = usize::from(self.place(OTHER).is_ok());
+        if self.values.len() - others > self.dimension.values_max()
+            && let Some(last) =
+                (others..self.values.len()).max_by_key(|index| self.values.get(*index).map(|own| rank(&own.0)))
         {
-            self.values.entry(OTHER.to_owned()).or_default().add(&counts);
+            let (_, counts) = self.values.remove(last);
+            self.put(OTHER, &counts);
+        }
+    }
+
+    fn place(&self, value: &str) -> Result<usize, usize> {
+        self.values.binary_search_by(|(own, _)| (**own).cmp(value))
+    }
+
+    fn put(&mut self, value: &str, counts: &ValueCounts) {
+        match self.place(value) {
+            Ok(index) => self.values.get_mut(index).into_iter().for_each(|(_, own)| own.add(counts)),
+            Err(index) => self.values.insert(index, (value.into(), *counts)),
         }
     }
 
     /// Adds others.
     pub fn merge(&mut self, other: &Self) {
-        other.values.iter().for_each(|(value, counts)| self.add(value, counts));
+        // Both ascend, and mostly have the same values.
+        let mut own = self.values.iter_mut().peekable();
+        let mut unknown = Vec::new();
+        for (value, counts) in &other.values {
+            while own.next_if(|(own, _)| own < value).is_some() {}
+            match own.next_if(|(own, _)| own == value) {
+                Some((_, own)) => own.add(counts),
+                None => unknown.push((value, counts)),
+            }
+        }
+        unknown.into_iter().for_each(|(value, counts)| self.add(value, counts));
     }
 
     /// Each value and what came of its requests; [`OTHER`] first.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &ValueCounts)> {
-        self.values.iter().map(|(value, counts)| (value.as_str(), counts))
+        self.values.iter().map(|(value, counts)| (&**value, counts))
     }
 
     /// What came of a value's requests.
     pub fn get(&self, value: &str) -> Option<&ValueCounts> {
-        self.values.get(value)
+        self.values.get(self.place(value).ok()?).map(|(_, counts)| counts)
     }
 
     /// Whether each count is one that can be.
     pub(super) fn is_plausible(&self) -> bool {
-        self.values.values().all(|counts| counts.list().iter().all(|count| *count < COUNT_MAX))
+        let is_plausible = |counts: &ValueCounts| {
+            let troubles = [counts.errors, counts.client_errors, counts.failed_pages];
+            counts.requests.max(counts.pages) < COUNT_MAX && troubles.iter().all(|own| own.count < u32::MAX)
+        };
+        self.values.iter().all(|(_, counts)| is_plausible(counts))
     }
 
-    /// About how much memory it takes, and rather more than its text does, in bytes.
+    /// About how much memory it takes, in bytes.
     pub fn bytes(&self) -> usize {
-        let values = self.values.keys().map(|value| size_of::<(String, ValueCounts)>() + 2 * value.len() + 8);
-        size_of::<Self>() + values.sum::<usize>()
+        let texts: usize = self.values.iter().map(|(value, _)| value.len()).sum();
+        size_of::<Self>() + self.values.len() * size_of::<(Box<str>, ValueCounts)>() + texts
+    }
+
+    /// About how long its text is in bytes, rather too long.
+    pub fn text_bytes(&self) -> usize {
+        let digits = |count: u64| count.checked_ilog10().unwrap_or_default() as usize + 2;
+        let values = self
+            .values
+            .iter()
+            .map(|(value, counts)| 2 * value.len() + 6 + counts.list().into_iter().map(digits).sum::<usize>());
+        50 + values.sum::<usize>()
     }
 }
 
@@ -200,22 +234,28 @@ fn rank(value: &str) -> (u64, &str) {
 
 /// Several dimensions as an object, for `#[serde(with)]`.
 pub(super) mod object {
-    use super::{BTreeMap, ByValue, Deserialize, Deserializer, Dimension, Serializer, ValueCounts};
+    use std::collections::BTreeMap;
+
+    use super::{ByValue, Deserializer, Dimension, Serialize, Serializer, ValueCounts};
     use crate::dimension::DIMENSIONS_MAX;
     use crate::serial::pairs;
 
+    struct Values<'a>(&'a [(Box<str>, ValueCounts)]);
+
+    impl Serialize for Values<'_> {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            pairs::serialize(self.0, serializer)
+        }
+    }
+
     pub fn serialize<S: Serializer>(all: &[ByValue], serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(all.iter().map(|own| (&own.dimension, &own.values)))
+        serializer.collect_map(all.iter().map(|own| (&own.dimension, Values(&own.values))))
     }
 
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<ByValue>, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(transparent)]
-        struct Values(BTreeMap<String, ValueCounts>);
-
-        let read: Vec<(Dimension, Values)> = pairs::deserialize(deserializer)?;
+        let read: Vec<(Dimension, BTreeMap<String, ValueCounts>)> = pairs::deserialize(deserializer)?;
         let mut all: Vec<ByValue> = Vec::new();
-        for (dimension, Values(values)) in read.into_iter().take(DIMENSIONS_MAX) {
+        for (dimension, values) in read.into_iter().take(DIMENSIONS_MAX) {
             let mut own = ByValue::new(dimension);
             values.iter().for_each(|(value, counts)| own.add(value, counts));
             all.push(own);
@@ -226,6 +266,7 @@ pub(super) mod object {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Tally;
     use super::*;
 
     const NOTHING: Troubles = Troubles { count: 0, first: 0, users: 0 };
@@ -298,10 +339,10 @@ mod tests {
             assert_eq!(added(&parts), forwards, "seed {seed}");
             assert_eq!(requests(&forwards), total, "seed {seed}");
             assert!(forwards.iter().count() <= dimension.values_max() + 1, "seed {seed}");
-            let text = serde_json::to_string(&forwards.values).unwrap();
-            let read: BTreeMap<String, ValueCounts> = serde_json::from_str(&text).unwrap();
-            assert_eq!(read, forwards.values, "seed {seed}");
-            assert!(text.len() <= forwards.bytes(), "seed {seed}: {} of {}", text.len(), forwards.bytes());
+            let tally = Tally { by: vec![forwards.clone()], ..Tally::default() };
+            let text = serde_json::to_string(&tally).unwrap();
+            assert_eq!(serde_json::from_str::<Tally>(&text).unwrap(), tally, "seed {seed}");
+            assert!(text.len() <= forwards.text_bytes(), "seed {seed}: {} of {}", text.len(), forwards.text_bytes());
         }
     }
 

@@ -207,6 +207,16 @@ impl Tally {
 
     /// Adds another.
     pub fn merge(&mut self, other: &Self) {
+        self.merge_all_values(other);
+        for theirs in &other.by {
+            if let Some(own) = self.by_mut(theirs.dimension()) {
+                own.merge(theirs);
+            }
+        }
+    }
+
+    /// Adds another's counts of all values of the dimensions together, without those of each.
+    pub fn merge_all_values(&mut self, other: &Self) {
         let pairs = [
             (&mut self.requests, other.requests),
             (&mut self.errors, other.errors),
@@ -232,11 +242,6 @@ impl Tally {
         other.statuses.iter().for_each(|(status, count)| self.add_status(*status, *count));
         other.repeats.iter().for_each(|(of, count)| self.add_repeats(of, *count));
         self.scripts.merge(&other.scripts);
-        for theirs in &other.by {
-            if let Some(own) = self.by_mut(theirs.dimension()) {
-                own.merge(theirs);
-            }
-        }
         for (measure, sketch) in &other.sketches {
             if let Some(own) = self.sketch_mut(measure) {
                 own.merge(sketch);

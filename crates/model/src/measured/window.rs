@@ -147,9 +147,16 @@ impl Window {
         }
     }
 
-    /// Forgets what was counted by dimensions.
-    pub fn forget_values(&mut self) {
-        self.sides.iter_mut().for_each(|(_, tally)| tally.by = Vec::new());
+    /// Takes out what was counted by dimensions, as a window of its own; `None` where nothing was.
+    pub fn take_values(&mut self) -> Option<Self> {
+        let mut values = Self { minutes: self.minutes, ..Self::at(self.minute, self.revision) };
+        for (side, tally) in &mut self.sides {
+            let by = std::mem::take(&mut tally.by);
+            if !by.is_empty() {
+                values.sides.push((side.clone(), Tally { by, ..Tally::default() }));
+            }
+        }
+        (!values.sides.is_empty()).then_some(values)
     }
 
     /// About how much memory it takes, in bytes.

@@ -77,7 +77,7 @@ pub fn rollout(present: &Present<'_>, rollout: &Rollout) -> shapes::Rollout {
     // What broke before everybody was taken back is what it is about then.
     let is_back = record.live.killed || record.live.phase == Phase::RolledBack;
     let upto = if is_back { record.live.since } else { now };
-    let broke = metrics.and_then(|metrics| broke::of(plan, record, &metrics.series, upto));
+    let broke = metrics.and_then(|metrics| broke::of(plan, record, metrics, upto));
     shapes::Rollout {
         key: (&plan.key).into(),
         description: plan.description.clone(),
