@@ -7,11 +7,12 @@ use fastrand::Rng;
 use tidegate::decide::metrics::RolloutMetrics;
 use tidegate::model::dimension::Dimension;
 use tidegate::model::measured::by_value::Troubles;
-use tidegate::model::measured::{Measure, Quantity, SlicedCounts, Tally, ValueCounts, Window};
+use tidegate::model::measured::{Measure, Quantity, Seen, SlicedCounts, Tally, ValueCounts, Window};
 use tidegate::model::plan::set::read_rollout;
 use tidegate::model::record::Record;
 use tidegate::model::variant::Variant;
 use tidegate::model::{Instant, live::Phase};
+use tidegate::protocol::flush::Counted;
 
 use crate::figures::{head, row};
 
@@ -20,6 +21,8 @@ const START_MINUTE: u64 = 1_440 * 20_000;
 /// An evaluation every ten seconds, for so many hours.
 const HOURS: u64 = 3;
 const EXPOSURES: u32 = 1_000;
+/// What an isolate reports in a second, of thousands of isolates.
+const FEW: u32 = 20;
 
 /// The CPU that this thread has taken so far, as Linux counts it: others on the machine do not matter.
 fn cpu() -> Duration {
@@ -34,14 +37,14 @@ struct With {
     dimensions: bool,
 }
 
-/// Ten seconds of a site: a thousand exposures, 5 % of them on new, 1 % of them failed.
-fn arrived(random: &mut Rng, with: With) -> SlicedCounts {
+/// So many exposures, 5 % of them on new, 1 % of them failed.
+fn arrived(random: &mut Rng, exposures: u32, with: With) -> SlicedCounts {
     let mut compared = SlicedCounts::default();
     for (variant, bins) in [(Variant::Legacy, 50..1_000_u16), (Variant::New, 0..50)] {
         let share = bins.len() as u32;
         let mut slices = vec![(0, 0, 0); 100];
         slices.iter_mut().enumerate().for_each(|(slice, own)| own.0 = slice as u8);
-        for _ in 0..EXPOSURES * share / 1_000 {
+        for _ in 0..exposures * share / 1_000 {
             let (slice, is_failed) = (random.usize(..100), u32::from(random.f64() < 0.01));
             slices[slice] = (slice as u8, slices[slice].1 + 1, slices[slice].2 + is_failed);
             if with.bins
@@ -51,15 +54,17 @@ fn arrived(random: &mut Rng, with: With) -> SlicedCounts {
             }
         }
         if let Some(trials) = compared.trials(&Quantity::Errors, None, variant) {
+            slices.retain(|own| own.1 > 0);
             trials.slices = slices;
         }
     }
     compared
 }
 
-fn window(random: &mut Rng, minute: u64, with: With) -> Window {
+fn window(random: &mut Rng, minute: u64, exposures: u32, with: With) -> Window {
     let mut window = Window::at(minute, 1);
-    for (variant, requests) in [(Variant::Legacy, 950), (Variant::New, 50)] {
+    let exposures = u64::from(exposures);
+    for (variant, requests) in [(Variant::Legacy, exposures * 19 / 20), (Variant::New, exposures / 20)] {
         if let Some(tally) = window.tally_mut(variant, None) {
             (tally.requests, tally.errors) = (requests, requests / 100);
             for _ in 0..requests {
@@ -102,8 +107,8 @@ fn measured(with: With) -> (Duration, usize) {
     let mut spent = Duration::ZERO;
     let evaluations = HOURS * 360;
     for look in 0..evaluations {
-        let (second, compared) = (look * 10, arrived(&mut random, with));
-        let window = window(&mut random, START_MINUTE + second / 60, with);
+        let (second, compared) = (look * 10, arrived(&mut random, EXPOSURES, with));
+        let window = window(&mut random, START_MINUTE + second / 60, EXPOSURES, with);
         let begun = cpu();
         metrics.count(window, &compared, at(second));
         metrics.evaluate(&plan, &record, 0, at(second));
@@ -114,11 +119,25 @@ fn measured(with: With) -> (Duration, usize) {
     (spent / evaluations as u32, bytes)
 }
 
+/// How long the text is in which an isolate reports so many requests, in bytes.
+fn flushed(exposures: u32, with: With) -> usize {
+    let mut random = Rng::with_seed(2);
+    let (mut window, compared) =
+        (window(&mut random, START_MINUTE, exposures, with), arrived(&mut random, exposures, with));
+    for index in 0..exposures {
+        let seen = if index % 20 == 0 { Variant::New } else { Variant::Legacy };
+        window.subjects.add(Seen::new(random.u64(..), seen, true));
+    }
+    let rollout = "shop".parse().unwrap();
+    serde_json::to_string(&Counted { rollout, window, compared }).unwrap().len()
+}
+
 pub fn table() {
     println!(
         "\n## What an evaluation costs, a rollout of 6,000 exposures a minute with the guardrails that are built in"
     );
-    head(["", "CPU per evaluation, µs", "memory, kB"].map(str::to_owned));
+    let flush = |of: u32| format!("a flush of {of} requests, bytes");
+    head([String::new(), "CPU per evaluation, µs".to_owned(), "memory, kB".to_owned(), flush(FEW), flush(EXPOSURES)]);
     let rows = [
         ("before: by slice alone", With { bins: false, dimensions: false }),
         ("by bin too", With { bins: true, dimensions: false }),
@@ -126,6 +145,7 @@ pub fn table() {
     ];
     for (name, with) in rows {
         let (spent, bytes) = measured(with);
-        row([name.to_owned(), format!("{:.0}", spent.as_secs_f64() * 1e6), (bytes / 1_000).to_string()]);
+        let [few, many] = [FEW, EXPOSURES].map(|exposures| flushed(exposures, with).to_string());
+        row([name.to_owned(), format!("{:.0}", spent.as_secs_f64() * 1e6), (bytes / 1_000).to_string(), few, many]);
     }
 }

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::{Args, ValueEnum};
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
+use tidegate_model::history::sha256_hex;
 
 use super::Failure;
 use super::paint::{BOLD, note, paint, print_raw};
@@ -89,7 +89,7 @@ fn random() -> Result<[u8; TOKEN_BYTES], Failure> {
 }
 
 fn entry(name: &str, role: &str, token: &str) -> String {
-    let hash: String = Sha256::digest(token.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = sha256_hex(token.as_bytes());
     format!("{name}:{role}:{hash}")
 }
 

@@ -8,8 +8,6 @@
 //! have neither; their `reason` and `figures` are sentences, and stay as they are.
 //! A field that is not known here belongs to another version, and is passed over.
 
-use std::fmt::Write as _;
-
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -232,11 +230,7 @@ fn entry(r: &mut Reader, node: &Node) -> Option<Entry> {
 
 /// The SHA-256 of bytes, in hex.
 pub fn sha256_hex(bytes: &[u8]) -> String {
-    let digest = Sha256::digest(bytes);
-    digest.iter().fold(String::with_capacity(64), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    base16ct::lower::encode_string(&Sha256::digest(bytes))
 }
 
 #[cfg(test)]

@@ -283,7 +283,8 @@ fn read(entry: &str) -> Result<(Person, Digest), &'static str> {
         return Err("has a name that the history reserves for automatic changes");
     }
     let (role, scope) = role_of(role)?;
-    let digest = hex(digest).ok_or("does not end with 64 hexadecimal digits, the SHA-256 of the token")?;
+    let digest = base16ct::mixed::decode_vec(digest).ok().and_then(|digest| Digest::try_from(digest).ok());
+    let digest = digest.ok_or("does not end with 64 hexadecimal digits, the SHA-256 of the token")?;
     Ok((Person { name: name.to_owned(), role, scope }, digest))
 }
 
@@ -318,13 +319,6 @@ fn roles_of(text: &str) -> Result<Scope, &'static str> {
     } else {
         Err("has an operator whose roles are not names such as `operator/qa-lead+dba`")
     }
-}
-
-fn hex(text: &str) -> Option<Digest> {
-    let digits: Vec<u8> =
-        text.chars().map(|c| c.to_digit(16).and_then(|digit| u8::try_from(digit).ok())).collect::<Option<_>>()?;
-    let bytes: Vec<u8> = digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect();
-    if digits.len() == 64 { bytes.try_into().ok() } else { None }
 }
 
 #[cfg(test)]

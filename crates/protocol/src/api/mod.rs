@@ -319,34 +319,9 @@ impl Route {
     }
 }
 
-/// The value of a query's parameter, decoded.
+/// The value of a query's parameter, decoded as forms are; what is malformed stays.
 pub fn parameter(query: &str, name: &str) -> Option<String> {
-    query.split('&').find_map(|pair| {
-        let (own, value) = pair.split_once('=').unwrap_or((pair, ""));
-        (own == name).then(|| decode(value))
-    })
-}
-
-/// Decodes `%41` and `+` as forms write them; what is malformed stays.
-fn decode(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        let hex = |at: usize| {
-            tail.get(at).and_then(|byte| char::from(*byte).to_digit(16)).and_then(|digit| u8::try_from(digit).ok())
-        };
-        (rest, bytes) = match (first, hex(0), hex(1)) {
-            (b'%', Some(high), Some(low)) => (tail.get(2..).unwrap_or_default(), pushed(bytes, high << 4 | low)),
-            (b'+', ..) => (tail, pushed(bytes, b' ')),
-            _ => (tail, pushed(bytes, *first)),
-        };
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-fn pushed(mut bytes: Vec<u8>, byte: u8) -> Vec<u8> {
-    bytes.push(byte);
-    bytes
+    form_urlencoded::parse(query.as_bytes()).find(|(own, _)| own == name).map(|(_, value)| value.into_owned())
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@
 
 use std::fmt::Write as _;
 
-use sha2::{Digest as _, Sha256};
 use tidegate_model::Name;
+use tidegate_model::history::sha256_hex;
 use tidegate_model::notification::Notification;
 use tidegate_model::plan::channel::MailAddress;
 use tidegate_model::plan::words::SecretName;
@@ -77,9 +77,8 @@ fn sender(keys: &Keys<'_>) -> Result<String, String> {
 
 /// The id of a message that is never sent, to which all mails of an incident refer.
 fn thread(incident: &str, from: &str) -> String {
-    let digest = Sha256::digest(incident.as_bytes());
-    let hex: String = digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
-    format!("<{hex}@{}>", from.rsplit_once('@').map_or("localhost", |(_, host)| host))
+    let hash = sha256_hex(incident.as_bytes());
+    format!("<{:.24}@{}>", hash, from.rsplit_once('@').map_or("localhost", |(_, host)| host))
 }
 
 const FONT: &str = "font-family:-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif";

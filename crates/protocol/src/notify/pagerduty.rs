@@ -5,7 +5,7 @@
 //! PagerDuty shows it beside the incident and wakes nobody. Digests and the like are not for a pager.
 
 use serde_json::{Map, Value, json};
-use sha2::{Digest as _, Sha256};
+use tidegate_model::history::sha256_hex;
 use tidegate_model::notification::{Notification, NotificationKind, Urgency};
 use tidegate_model::plan::channel::Region;
 use tidegate_model::plan::words::SecretName;
@@ -112,7 +112,7 @@ fn dedup_key(incident: &str) -> String {
     if incident.encode_utf16().count() <= DEDUP_CHARS {
         return incident.to_owned();
     }
-    Sha256::digest(incident.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    sha256_hex(incident.as_bytes())
 }
 
 fn links(n: &Notification) -> Vec<Value> {

@@ -44,10 +44,7 @@ pub fn request(
         }],
         "meta": { "version": 1 },
     });
-    let signature: String = hmac_sha256(secret.as_bytes(), &[body.to_string().as_bytes()])
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let signature = base16ct::lower::encode_string(&hmac_sha256(secret.as_bytes(), &[body.to_string().as_bytes()]));
     Ok(Request::json("POST", url, &[("x-sentry-signature", signature)], &body))
 }
 

@@ -71,12 +71,6 @@ fn brings(authorization: &str, secret: &str) -> bool {
 fn is_signed(secret: &str, parts: &[&str], signature: &str) -> bool {
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.as_bytes()) else { return false };
     parts.iter().for_each(|part| mac.update(part.as_bytes()));
-    let Some(signature) = from_hex(signature.trim()) else { return false };
+    let Ok(signature) = base16ct::mixed::decode_vec(signature.trim()) else { return false };
     mac.verify_slice(&signature).is_ok()
-}
-
-fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let pairs = text.as_bytes().chunks(2);
-    pairs.map(|pair| Some(digit(pair.first()?)? << 4 | digit(pair.get(1)?)?)).collect()
 }
