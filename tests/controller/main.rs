@@ -18,6 +18,7 @@ mod crashes;
 mod errands;
 mod isolates;
 mod kept;
+mod limits;
 mod outbox;
 mod papers;
 mod people;

@@ -15,10 +15,12 @@ use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use self::names::{Known, Names};
+use super::limits::PLAN_BYTES_MAX;
 use super::{ALPHA_DEFAULT, ENDPOINTS_MAX, Plan, Table};
 use crate::condition::{Condition, Metric};
 use crate::fault::{Fault, Faults, Severity, listed, nearest};
 use crate::node::{Node, Value};
+use crate::number::Grouped;
 use crate::source::Source;
 use crate::{Name, Percentage};
 
@@ -57,6 +59,7 @@ pub fn check(plan: &Plan, root: &Node, is_stored: bool) -> Faults {
     probes::check(&mut rules, &known);
     probes::problems(&mut rules);
     rules.numbers();
+    rules.size();
     rules.faults
 }
 
@@ -97,6 +100,20 @@ impl<'a> Rules<'a> {
     pub fn unwise(&mut self, steps: &[Step<'_>], message: String, help: impl Into<Option<String>>) {
         if !self.is_of_meaning {
             self.error(steps, message, help);
+        }
+    }
+
+    /// What is longer than this is not stored.
+    fn size(&mut self) {
+        // Isolates read what is stored at their start, and have no use for this.
+        if self.is_of_meaning {
+            return;
+        }
+        let bytes = serde_json::to_string(self.plan).map_or(0, |text| text.len());
+        if bytes > PLAN_BYTES_MAX {
+            let message = format!("the plan has {} bytes; at most {}", Grouped(bytes), Grouped(PLAN_BYTES_MAX));
+            let help = "long lists of ids belong under the KV key `group/NAME`, with `kv = true`".to_owned();
+            self.unwise(&[Key("key")], message, help);
         }
     }
 

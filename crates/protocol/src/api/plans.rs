@@ -17,7 +17,7 @@ use tidegate_model::history::{KvFound, sha256_hex};
 use tidegate_model::live::Phase;
 use tidegate_model::node::Node;
 use tidegate_model::number::Grouped;
-use tidegate_model::plan::limits::{PLAN_BYTES_MAX, ROLLOUTS_MAX, SET_BYTES_MAX};
+use tidegate_model::plan::limits::{ROLLOUTS_MAX, SET_BYTES_MAX};
 use tidegate_model::plan::set::read_rollout;
 use tidegate_model::plan::{Plan, read, together};
 use tidegate_model::{Instant, Name, Percentage};
@@ -228,13 +228,8 @@ fn check_together(deployment: &Deployment, sent: &[Sent], removed: &[Name]) -> R
     faults.into_result()
 }
 
-/// Whether each plan can be stored, and all plans of a deployment together can still be sent to isolates.
+/// Whether all plans of a deployment together can still be sent to isolates.
 fn check_size(deployment: &Deployment, changes: &[Change], removed: &[Name]) -> Result<(), Problem> {
-    let sizes = changes.iter().map(|change| (change.key.as_str(), change.rollout.plan_text.len()));
-    if let Some((key, bytes)) = sizes.max_by_key(|(_, bytes)| *bytes).filter(|(_, bytes)| *bytes > PLAN_BYTES_MAX) {
-        let message = format!("{key} has {} bytes; one plan has at most {}", Grouped(bytes), Grouped(PLAN_BYTES_MAX));
-        return Err(too_long(message, "long lists of ids belong under the KV key `group/NAME`, with `kv = true`"));
-    }
     let changed: HashSet<&Name> = changes.iter().map(|change| &change.key).chain(removed).collect();
     let stays = deployment
         .rollouts
@@ -246,14 +241,8 @@ fn check_size(deployment: &Deployment, changes: &[Change], removed: &[Name]) -> 
         return Ok(());
     }
     let message = format!("all plans together have {} bytes; at most {}", Grouped(bytes), Grouped(SET_BYTES_MAX));
-    Err(too_long(
-        message,
-        "long lists of ids belong under the KV key `group/NAME`; other rollouts into a second deployment",
-    ))
-}
-
-fn too_long(message: String, help: &str) -> Problem {
-    let help = Some(help.to_owned());
-    let fault = Fault { severity: Severity::Error, path: "rollouts".into(), span: None, message, help };
-    Problem::invalid_plans(&[], vec![fault])
+    let help = "long lists of ids belong under the KV key `group/NAME`; other rollouts into a second deployment";
+    let (path, help) = ("rollouts".to_owned(), Some(help.to_owned()));
+    let fault = Fault { severity: Severity::Error, path, span: None, message, help };
+    Err(Problem::invalid_plans(&[], vec![fault]))
 }
