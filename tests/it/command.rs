@@ -186,6 +186,22 @@ fn the_check_refuses_a_stage_that_nobody_looks_at() {
     );
 }
 
+#[test]
+fn a_bracket_that_is_not_closed_is_one_fault() {
+    let table = "identity = { from = [\"header:x-user-id\"]\n";
+    for (name, damaged, place, words) in [
+        ("list", PLAN.replace("checkout/*\"]", "checkout/*\""), "4:1", "is a `]` or a comma missing before it?"),
+        ("stage", PLAN.replace("[\"team\"]", "[\"team\""), "18:1", "is a `]` or a comma missing before it?"),
+        ("table", format!("{table}{PLAN}"), "2:1", "is a `}` or a comma missing before it?"),
+    ] {
+        let path = file(&format!("open-{name}.toml"), damaged.as_bytes()).display().to_string();
+        let output = tidegate(&["check", &path], b"");
+        let reported = text(&output.stderr);
+        assert_eq!((output.status.code(), reported.matches("error:").count()), (Some(1), 1), "{reported}");
+        assert!(reported.contains(&format!("{path}:{place}")) && reported.contains(words), "{reported}");
+    }
+}
+
 /// Each damage to the plan: what is replaced, by what, and the place and words of the error.
 const DAMAGES: [(&str, &str, &str, &str); 16] = [
     ("percentage = 10\n", "percentage = 150\n", "22:14", "`150` is more than 100 %"),

@@ -158,7 +158,21 @@ fn rollouts(text: &str) -> (Vec<Node>, Faults) {
     let (table, errors) = DeTable::parse_recoverable(text);
     let mut faults = Faults::default();
     if !errors.is_empty() {
-        errors.iter().for_each(|error| faults.push(fault(error.span(), error.message().to_owned(), None)));
+        for error in &errors {
+            let message = error.message();
+            let lacks = if message.contains("array") {
+                Some("is a `]` or a comma missing before it?")
+            } else if message.contains("inline table") || message.contains("key-value pairs") {
+                Some("is a `}` or a comma missing before it?")
+            } else {
+                None
+            };
+            faults.push(fault(error.span(), message.to_owned(), lacks));
+            // Where one is not closed, everything behind it is read as a part of it.
+            if lacks.is_some() {
+                break;
+            }
+        }
         return (Vec::new(), faults);
     }
     // The whole text is no useful place for a fault; its first line is.
