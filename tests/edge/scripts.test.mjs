@@ -70,6 +70,19 @@ test('a freeze that is added holds beside the others, and one in their place say
   assert.deepEqual(await inForce(), []);
 });
 
+test('a dry run of apply shows what would change and changes nothing', async () => {
+  const compiled = gate.compiled([flag('new-search'), flag('new-cart', { description: 'The new cart' })]);
+  writeFileSync(join(gate.scratch, 'two.json'), JSON.stringify({ rollouts: compiled }));
+  const [before, shown] = [await ana.ask('GET', 'plans'), await run(['apply', 'two.json', '--dry-run'])];
+  assert.equal(shown.code, 0, shown.stderr);
+  assert.match(shown.stdout, /^\+ new-search +added$/m);
+  assert.match(shown.stdout, /^~ new-cart +changed\n {4}description: added "The new cart"$/m);
+  assert.match(shown.stdout, /Nothing was changed/);
+  const printed = JSON.parse((await run(['apply', 'two.json', '--dry-run', '--json'])).stdout);
+  assert.deepEqual([printed.dry_run, printed.changes.length], [true, 2]);
+  assert.deepEqual((await ana.ask('GET', 'plans')).body, before.body);
+});
+
 test('watch ends once nothing is left to watch', async () => {
   await ana.orders('new-cart', 'start');
   await ana.orders('new-cart', 'complete');

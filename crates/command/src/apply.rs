@@ -13,7 +13,7 @@ use tidegate_protocol::api::shapes::PlansApplied;
 use tidegate_text::plans::Loaded;
 
 pub fn run(arguments: &ApplyArguments, json: bool) -> Result<(), Failure> {
-    let ApplyArguments { plans, prune, consent } = arguments;
+    let ApplyArguments { plans, prune, dry_run, consent } = arguments;
     let loaded = load(plans)?;
     if loaded.has_errors() {
         return check::tell(&loaded, json);
@@ -21,18 +21,27 @@ pub fn run(arguments: &ApplyArguments, json: bool) -> Result<(), Failure> {
     if !json {
         super::report::show(&loaded.sources)?;
     }
-    ask::check(consent, false)?;
+    if !dry_run {
+        ask::check(consent, false)?;
+    }
     let client = Client::new(&consent.connection)?;
     let rollouts = rollouts(loaded)?;
     let put =
         |reason: Option<&str>, is_dry_run| client.send("PUT", "plans", &body(&rollouts, *prune, reason, is_dry_run));
     let looked = put(consent.reason.as_deref(), true)?;
     let foreseen: PlansApplied = looked.read()?;
+    if *dry_run && json {
+        return print_raw(&looked.text);
+    }
     if !(json && consent.yes) {
         let has_changed = foreseen.changes.iter().any(|change| change.change == "changed");
         let known: Value = if has_changed { client.get("plans", &[])?.read()? } else { Value::Null };
         let before = known.get("rollouts").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-        note(&table(&foreseen, &|key| differences(found(before, "key", key), found(&rollouts, "key", key))));
+        let changes = table(&foreseen, &|key| differences(found(before, "key", key), found(&rollouts, "key", key)));
+        if *dry_run {
+            return print(&format!("{changes}\n{}", paint(DIM, "Nothing was changed (--dry-run).")));
+        }
+        note(&changes);
     }
     let count = foreseen.changes.iter().filter(|change| change.change != "unchanged").count();
     if count == 0 {

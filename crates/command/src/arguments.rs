@@ -103,7 +103,7 @@ Examples:
     Judge,
     /// Apply plans: shows what would change, asks, applies
     #[command(
-        after_help = "Rollouts without a plan among these stay as they are; --prune removes them.\n\nExamples:\n  tidegate apply plans/checkout.toml\n  tidegate apply plans/*.toml --env staging --prune\n  tidegate apply plans/checkout.toml --reason \"shorter bake times\" --yes"
+        after_help = "Rollouts without a plan among these stay as they are; --prune removes them.\n\nExamples:\n  tidegate apply plans/checkout.toml\n  tidegate apply plans/checkout.toml --dry-run\n  tidegate apply plans/*.toml --env staging --prune\n  tidegate apply plans/checkout.toml --reason \"shorter bake times\" --yes"
     )]
     Apply(ApplyArguments),
     /// Show the state of all rollouts, or one in full

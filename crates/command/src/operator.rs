@@ -215,6 +215,9 @@ pub struct ApplyArguments {
     /// Remove the rollouts that no plan names
     #[arg(long)]
     pub prune: bool,
+    /// Show what would change, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
     #[command(flatten)]
     pub consent: Consent,
 }
