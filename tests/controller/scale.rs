@@ -231,6 +231,9 @@ fn a_kill_is_everywhere_within_two_seconds_and_the_controller_has_no_more_to_do_
         assert!(seconds < 60, "{} leaves after a minute", scale.leaves());
     }
     scale.pass(3_000);
+    // Who was sent on to another relay while there were few does not wait as long as one of many at the few.
+    let silent = scale.isolates.iter().filter(|own| own.begun_ms + 2_000 < scale.world.now_ms).count();
+    assert_eq!(silent, 0, "so many have not come for two seconds");
     let (direct, relayed) = (scale.direct, scale.relayed);
     scale.longest = 0;
     scale.pass(5_000);

@@ -8,6 +8,7 @@ use super::turn::{Effect, Turn};
 use tidegate_decide::rollout::Rollout;
 use tidegate_model::Instant;
 use tidegate_protocol::flush::{Answer, Flush, PageMessages, RolloutUpdate, Version};
+use tidegate_protocol::pace::ELSEWHERE_MS;
 use tidegate_protocol::relays::digest;
 
 impl State {
@@ -47,10 +48,7 @@ impl State {
         let revisions = all().map(|rollout| (rollout.plan.key.as_str(), rollout.record.live.revision));
         let is_whole = flush.relay.as_ref().is_some_and(|relay| relay.digest != digest(revisions));
         let layout = Some(self.planner.layout).filter(|layout| layout.at > 0 && flush.v >= Version::RELAYS);
-        let receiver = layout.and_then(|layout| match flush.isolate.parse() {
-            Ok(place) => layout.above(place),
-            Err(()) => layout.of(&flush.isolate),
-        });
+        let receiver = layout.and_then(|layout| layout.receiver(&flush.isolate));
         let is_elsewhere = receiver.is_some() && flush.known.is_none();
         let states = match &flush.known {
             None if is_elsewhere => Vec::new(),
@@ -68,7 +66,10 @@ impl State {
                 known.iter().filter_map(found).map(tell).collect()
             }
         };
-        let interval_ms = self.pace.interval_ms(self.isolates.reporters(), &flush.isolate);
+        let interval_ms = match receiver {
+            Some(_) => ELSEWHERE_MS,
+            None => self.pace.interval_ms(self.isolates.reporters(), &flush.isolate),
+        };
         let plans = (flush.plans < self.deployment.plans && !is_elsewhere).then(|| self.plans_text());
         let (acknowledged, refused) = match receipt {
             Some(Receipt { stored, refused }) => (Some(stored), refused),

@@ -8,6 +8,8 @@ use tidegate_model::subject::fnv1a64;
 
 /// How often an isolate comes while there is time, in milliseconds.
 const INTERVAL_MS_MIN: f64 = 1_000.0;
+/// After how long an isolate comes that is to report to another object from now on, which has a pace of its own.
+pub const ELSEWHERE_MS: u32 = INTERVAL_MS_MIN as u32;
 /// How often at the least. What has not come for twice as long is gone.
 const INTERVAL_MS_MAX: f64 = 30_000.0;
 /// The share of the controller's time that flushes may take. The rest is for everything else.

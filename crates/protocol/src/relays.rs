@@ -86,6 +86,14 @@ impl Layout {
         (size > 0).then(|| Place { level, number: place.number % size })
     }
 
+    /// Whom a caller reports to, an isolate or a relay by its name; `None` for the controller.
+    pub fn receiver(&self, caller: &str) -> Option<Place> {
+        match caller.parse() {
+            Ok(place) => self.above(place),
+            Err(()) => self.of(caller),
+        }
+    }
+
     /// The one to be asked where a relay does not answer: the next of its level, or the controller where there is no
     /// other. So what a relay cannot do is never the controller's at once, which would be everybody's.
     pub fn beside(&self, place: Place) -> Option<Place> {

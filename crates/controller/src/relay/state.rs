@@ -17,7 +17,7 @@ use tidegate_model::Instant;
 use tidegate_model::shadow::SampleOf;
 use tidegate_protocol::diversion::OpenBreaker;
 use tidegate_protocol::flush::{Answer, Batch, Flush, Refused, SHADOW_SAMPLES_MAX, VERSIONS_MAX};
-use tidegate_protocol::pace::Pace;
+use tidegate_protocol::pace::{ELSEWHERE_MS, Pace};
 use tidegate_protocol::relays::Place;
 
 /// Counts are stored, calls answered and the controller asked this often, in milliseconds.
@@ -295,18 +295,15 @@ impl State {
 
     pub(super) fn answer(&mut self, turn: &mut Turn<'_>, held: Held) {
         let Held { number, flush, refused, had_batch, .. } = held;
-        let interval_ms = self.pace.interval_ms(self.isolates.reporters(), &flush.isolate);
         let acknowledged = self.isolates.sequence(&flush.isolate).filter(|_| had_batch);
+        let is_elsewhere = self.known.layout.receiver(&flush.isolate) != Some(self.place);
+        let interval_ms =
+            if is_elsewhere { ELSEWHERE_MS } else { self.pace.interval_ms(self.isolates.reporters(), &flush.isolate) };
         let mut answer = Answer { acknowledged, refused, ..self.known.answer(&flush, interval_ms, turn.now) };
         let own = self.isolates.open_breakers(turn.now).into_iter();
         let news: Vec<OpenBreaker> = own.filter(|own| !answer.breakers.contains(own)).collect();
         answer.breakers.extend(news);
-        let layout = self.known.layout;
-        let receiver = match flush.isolate.parse() {
-            Ok(below) => layout.above(below),
-            Err(()) => layout.of(&flush.isolate),
-        };
-        if receiver != Some(self.place) {
+        if is_elsewhere {
             self.isolates.dismiss(&flush.isolate);
         }
         turn.push(Effect::Answer(number, Box::new(answer)));
