@@ -278,7 +278,7 @@ fn a_rollback_says_what_broke_in_the_history_the_messages_the_report_and_the_vie
     let figures: Vec<&str> =
         page["explanations"][0]["figures"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
     assert_eq!(figures[1], "5xx at api (/api/*): 90 of 300 requests on new, 1 of 300 on legacy (502 × 90)");
-    assert_eq!(figures[2], "30 users of new had a failed request");
+    assert_eq!(figures[2], "30 users of new had a failed request, rescued ones included");
     assert!(
         figures[3].starts_with("TypeError: new at app.js: 7 of 100 page views on new, 0 of 100 on legacy; first seen on new Mon 23 Nov 2026 09:0"),
         "{figures:?}"

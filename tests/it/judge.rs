@@ -17,7 +17,7 @@ use serde_json::Value;
 
 fn judge(input: &str) -> Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_tidegate"))
-        .arg("judge")
+        .args(["judge", "--json"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -168,4 +168,32 @@ fn a_bad_line_is_reported_and_the_others_are_judged() {
             "{bad}: {reported}"
         );
     }
+}
+
+#[test]
+fn people_read_a_sentence_with_the_figures() {
+    let output = Command::new(env!("CARGO_BIN_EXE_tidegate"))
+        .arg("judge")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .and_then(|mut child| {
+            let lines = concat!(
+                "{\"windows\":[{\"legacy\":{\"n\":9500,\"x\":95},\"new\":{\"n\":500,\"x\":25}}]}\n",
+                "{\"windows\":[{\"legacy\":{\"n\":950,\"x\":9},\"new\":{\"n\":50,\"x\":1}}]}\n"
+            );
+            child.stdin.take().unwrap().write_all(lines.as_bytes())?;
+            child.wait_with_output()
+        })
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(
+        lines[0],
+        "fail: new's rate is more than legacy's: 25 of 500 (5 %) on new, 95 of 9500 (1 %) on legacy; it is 1.872 to 11.425 times legacy's (99 % sure). The evidence is 1.773e7, and 100 is needed."
+    );
+    assert!(
+        lines[1].starts_with("inconclusive: nothing shows yet that new's rate is more or less than legacy's"),
+        "{text}"
+    );
 }

@@ -90,16 +90,17 @@ events of each side.
   restart  true: restart the test every quarter of an hour, as in production;
            each window then needs \"minute\", counted from the attempt's start
 
-The answer holds the natural logarithm of the evidence that new is worse, and of
-the evidence that it is not, and the verdict: fail, pass or inconclusive; what
-new's rate over legacy's lies between (`ratio`, valid at any time, null for no
-bound), and how many minutes more it would take to show twice the bound. A line
-that cannot be read is reported and skipped, and the exit code is 1. Events are
+A sentence for each line says the verdict and its figures. With --json it holds
+the natural logarithm of the evidence that new is worse, and of the evidence
+that it is not, and the verdict: fail, pass or inconclusive; what new's rate
+over legacy's lies between (`ratio`, valid at any time, null for no bound), and
+how many minutes more it would take to show twice the bound. A line that cannot
+be read is reported and skipped, and the exit code is 1. Events are
 assumed to be independent of each other.
 
 Examples:
   echo '{\"windows\":[{\"legacy\":{\"n\":9500,\"x\":95},\"new\":{\"n\":500,\"x\":25}}]}' | tidegate judge
-  tidegate judge < comparisons.jsonl")]
+  tidegate judge --json < comparisons.jsonl")]
     Judge,
     /// Apply plans: shows what would change, asks, applies
     #[command(

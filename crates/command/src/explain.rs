@@ -11,7 +11,7 @@ use super::{Failure, history, ladder, status};
 use tidegate_decide::explain::{ended, sentence};
 use tidegate_decide::judge::Verdict;
 use tidegate_model::Instant;
-use tidegate_protocol::api::shapes::{Assignment, Explanation, History, Rollout};
+use tidegate_protocol::api::shapes::{Assignment, Explanation, Guardrail, History, Rollout};
 
 /// So far back a change that was decided by figures is looked for.
 const ENTRIES: u64 = 20;
@@ -24,11 +24,16 @@ pub fn run(arguments: &ExplainArguments, json: bool) -> Result<(), Failure> {
             return print_raw(&answer.text);
         }
         let own: Rollout = answer.read()?;
-        let last = decided(&own, || history::fetch(&client, arguments.key.as_str(), ENTRIES).unwrap_or_default());
+        let last = last(&own, &client);
         return print(&rollout(&own, last.as_ref(), now(), wrap::of_stdout()));
     };
     let answer = client.get("assign", &[("rollout", arguments.key.as_str()), ("id", id)])?;
     if json { print_raw(&answer.text) } else { print(&said(&answer.read()?)) }
+}
+
+/// Why a rollout stands still: the last change that figures have decided. Where the history cannot be had, nothing.
+pub fn last(own: &Rollout, client: &Client) -> Option<Explanation> {
+    decided(own, || history::fetch(client, own.key.as_str(), ENTRIES).unwrap_or_default())
 }
 
 /// The last change that figures have decided, of a rollout that stands still since.
@@ -63,9 +68,7 @@ fn rollout(own: &Rollout, last: Option<&Explanation>, now: Instant, width: usize
 }
 
 fn wrong(own: &Rollout) -> Vec<String> {
-    let true_now = own.guardrails.iter().filter(|guardrail| guardrail.verdict == Verdict::Fail);
-    let mut all: Vec<String> =
-        true_now.map(|guardrail| ended(&format!("Guardrail `{}` has come true", guardrail.when))).collect();
+    let mut all: Vec<String> = own.guardrails.iter().filter_map(come_true).collect();
     all.extend(own.what_broke.iter().map(|text| sentence(text)));
     all.extend(own.problems.iter().filter(|problem| problem.is_found).map(ladder::problem));
     all.extend(
@@ -80,8 +83,19 @@ fn wrong(own: &Rollout) -> Vec<String> {
     all
 }
 
+/// A guardrail that has come true, and one that only observes and has been true.
+fn come_true(own: &Guardrail) -> Option<String> {
+    let is_true = own.verdict == Verdict::Fail;
+    let observed = own.observed_at.get().map(|at| format!("it only observes: it {} at {}", own.acts, at.to_words()));
+    match observed {
+        Some(observed) if is_true => Some(format!("Guardrail `{}` has come true, but {observed}.", own.when)),
+        Some(observed) => Some(format!("Guardrail `{}` is not true any more. But {observed}.", own.when)),
+        None => is_true.then(|| format!("Guardrail `{}` has come true.", own.when)),
+    }
+}
+
 /// What was done, because of what, and the figures.
-fn why(last: &Explanation) -> Vec<String> {
+pub fn why(last: &Explanation) -> Vec<String> {
     let done = if last.reason.is_empty() { last.done.clone() } else { format!("{}: {}", last.done, last.reason) };
     let done = sentence(&format!("revision {} {done}", last.revision));
     std::iter::once(done).chain(last.figures.iter().map(|text| sentence(text))).collect()
@@ -137,17 +151,37 @@ fn ways(own: &Rollout) -> Vec<String> {
         all.push(format!("See which figures led to it: `tidegate history {key}`."));
         let list = &own.after_rollback;
         if !list.is_empty() {
-            all.push(format!("Before it goes on: {}.", list.join("; ")));
+            let ticked = format!("ticked off by `tidegate approve {key}`");
+            all.push(format!("Before it goes on, {ticked}: {}.", list.join("; ")));
         }
         if may("resume") {
             all.push(format!("Once new is mended: `tidegate resume {key}`."));
         }
+    }
+    for (causes, safe) in own.problems.iter().filter(|own| own.is_found).filter_map(|own| looked_for(&own.on)) {
+        let safe = may(safe).then(|| format!(" To be safe meanwhile: `tidegate {safe} {key}`."));
+        all.push(format!("{causes}.{}", safe.unwrap_or_default()));
     }
     let names: Vec<String> = own.commands.iter().map(ToString::to_string).collect();
     if !names.is_empty() {
         all.push(format!("Allowed now: {}.", listed(&names)));
     }
     all
+}
+
+/// Where to look for the cause of a problem, and the command that is safe meanwhile.
+fn looked_for(problem: &str) -> Option<(&'static str, &'static str)> {
+    Some(match problem {
+        "srm" => (
+            "Usual causes: users leave one side before they are counted (a redirect to another host, a crash at the start), or robots and caches are on one side only",
+            "rollback",
+        ),
+        "no_traffic" => ("Look at the routes and at what stands in front of Tidegate: `tidegate doctor`", "pause"),
+        "measuring_stopped" => {
+            ("Look whether pages still load /_tidegate/beacon.js, and whether what reports signals runs", "pause")
+        }
+        _ => return None,
+    })
 }
 
 fn said(assignment: &Assignment) -> String {
@@ -196,13 +230,14 @@ mod tests {
              What is wrong\n  \
              Guardrail `error_rate > legacy` has come true.\n  \
              Browser Safari stands out: 12 % (120 of 1,000) of its requests failed on new, of all others 0.1 % (9 of 9,000).\n  \
-             Users are not split as the percentage says (sample ratio mismatch). 12 % of users are on new instead of 10 %. No stage is left while it lasts.\n\n\
+             Users are not split as the percentage says (sample ratio mismatch). 12 % of users are on new instead of 10 %. No stage is left while it lasts; guardrails go on.\n\n\
              What happens next\n  \
              Everybody stays on legacy. To go on: `tidegate resume shop` (attempt 1).\n\n\
              What you can do\n  \
              See which figures led to it: `tidegate history shop`.\n  \
-             Before it goes on: Tell support.\n  \
+             Before it goes on, ticked off by `tidegate approve shop`: Tell support.\n  \
              Once new is mended: `tidegate resume shop`.\n  \
+             Usual causes: users leave one side before they are counted (a redirect to another host, a crash at the start), or robots and caches are on one side only.\n  \
              Allowed now: resume and note.",
         );
     }
@@ -232,6 +267,23 @@ mod tests {
              Nothing by itself.\n\n\
              What you can do\n  \
              Allowed now: rollback.",
+        );
+    }
+
+    #[test]
+    fn a_guardrail_that_only_observes_says_so_and_what_it_has_seen() {
+        let of = |verdict: &str| {
+            let text = format!(
+                r#"{{"when":"latency.p95 > 1.5x legacy","then":"rollback","acts":"would have rolled back","mode":"observe","verdict":"{verdict}","text":"","observed_at":"2026-11-30T08:00:00Z"}}"#
+            );
+            come_true(&serde_json::from_str(&text).unwrap()).unwrap()
+        };
+        assert_eq!(
+            of("fail"),
+            "Guardrail `latency.p95 > 1.5x legacy` has come true, but it only observes: it would have rolled back at Mon 30 Nov 2026 08:00 UTC."
+        );
+        assert!(
+            of("inconclusive").starts_with("Guardrail `latency.p95 > 1.5x legacy` is not true any more. But it only")
         );
     }
 

@@ -10,9 +10,11 @@ use serde::Serialize;
 use super::Failure;
 use super::paint::{BAD, note, paint};
 use tidegate_decide::evidence::{Count, Evidence, Window};
+use tidegate_decide::explain;
 use tidegate_decide::interval::{RATIO_ASKED, Ratios, log_missing};
 use tidegate_decide::judge::Verdict;
 use tidegate_model::fault::Fault;
+use tidegate_model::figure::Unit;
 use tidegate_model::node::Node;
 use tidegate_model::plan::fields::{Fields, Reader};
 
@@ -41,20 +43,20 @@ struct Timed {
 struct Line {
     log_e_worse: f64,
     log_e_ok: f64,
-    verdict: &'static str,
+    verdict: Verdict,
     /// Between what new's rate over legacy's lies, at 1 − α; null for no bound.
     ratio: [Option<f64>; 2],
     /// How many minutes more it takes to show a rate that is twice the bound; null where nothing tells.
     minutes_to_show_double: Option<f64>,
 }
 
-pub fn run() -> Result<(), Failure> {
-    let is_clean = judge_all().map_err(|error| Failure::Io("standard input or output".into(), error))?;
+pub fn run(json: bool) -> Result<(), Failure> {
+    let is_clean = judge_all(json).map_err(|error| Failure::Io("standard input or output".into(), error))?;
     if is_clean { Ok(()) } else { Err(Failure::Refused) }
 }
 
 /// Tells whether every line could be read.
-fn judge_all() -> io::Result<bool> {
+fn judge_all(json: bool) -> io::Result<bool> {
     let mut input = io::stdin().lock();
     let mut output = io::stdout().lock();
     let (mut line, mut number, mut is_clean) = (Vec::new(), 0_u64, true);
@@ -69,8 +71,9 @@ fn judge_all() -> io::Result<bool> {
         }
         match read(&line) {
             Ok(case) => {
-                serde_json::to_writer(&mut output, &judge(&case))?;
-                output.write_all(b"\n")?;
+                let line = judge(&case);
+                let text = if json { serde_json::to_string(&line)? } else { said(&case, &line) };
+                writeln!(output, "{text}")?;
             }
             Err(faults) => {
                 is_clean = false;
@@ -104,10 +107,45 @@ fn judge(case: &Case) -> Line {
     Line {
         log_e_worse: worse.log_e(),
         log_e_ok: ok.log_e(),
-        verdict: verdict.as_str(),
+        verdict,
         ratio,
         minutes_to_show_double: minutes.map(tenths),
     }
+}
+
+/// What was found, as a sentence with its figures.
+fn said(case: &Case, line: &Line) -> String {
+    let sum = |side: fn(&Window) -> Count| {
+        let all = case.windows.iter().map(|own| side(&own.window));
+        let Count { n, x } = all.fold(Count::default(), |sum, own| Count { n: sum.n + own.n, x: sum.x + own.x });
+        let share = if n > 0.0 { format!(" ({})", explain::amount(Unit::Share, x / n)) } else { String::new() };
+        format!("{x} of {n}{share}")
+    };
+    let (theta, sure) = (case.theta, explain::amount(Unit::Share, 1.0 - case.alpha));
+    let bound = if theta == 1.0 { "legacy's".to_owned() } else { format!("{theta} times legacy's") };
+    let (verdict, log_e) = match line.verdict {
+        Verdict::Fail => (format!("fail: new's rate is more than {bound}"), line.log_e_worse),
+        Verdict::Pass => (format!("pass: new's rate is less than {bound}"), line.log_e_ok),
+        Verdict::Inconclusive => (
+            format!("inconclusive: nothing shows yet that new's rate is more or less than {bound}"),
+            line.log_e_worse.max(line.log_e_ok),
+        ),
+    };
+    let ratio = match line.ratio {
+        [Some(from), Some(to)] => format!("; it is {from} to {to} times legacy's ({sure} sure)"),
+        [Some(from), None] => format!("; it is at least {from} times legacy's ({sure} sure)"),
+        [None, Some(to)] => format!("; it is at most {to} times legacy's ({sure} sure)"),
+        [None, None] => String::new(),
+    };
+    let evidence = format!("The evidence is {:.3e}, and {:.0} is needed.", log_e.exp(), 1.0 / case.alpha);
+    let longer = line.minutes_to_show_double.filter(|_| line.verdict == Verdict::Inconclusive);
+    let longer = longer.map(|minutes| format!(" Twice that bound would be shown in about {minutes:.0} more minutes."));
+    format!(
+        "{verdict}: {} on new, {} on legacy{ratio}. {evidence}{}",
+        sum(|own| own.new),
+        sum(|own| own.legacy),
+        longer.unwrap_or_default()
+    )
 }
 
 /// What is wrong with a line, and the way out.

@@ -20,9 +20,13 @@ const BAR_WIDTH: u64 = 20;
 /// The width of the labels under the ladder.
 const LABEL_WIDTH: usize = 11;
 
-/// The whole page, on lines of this width.
-pub fn page(rollout: &Rollout, now: Instant, width: usize) -> String {
+/// The whole page, on lines of this width. `why` it stands still is said first.
+pub fn page(rollout: &Rollout, why: &[String], now: Instant, width: usize) -> String {
     let mut lines: Vec<String> = headline(rollout, now).iter().map(|line| hung("", line, width)).collect();
+    if !why.is_empty() {
+        lines.push(String::new());
+        lines.extend(why.iter().map(|line| hung("", line, width)));
+    }
     lines.push(String::new());
     lines.extend(ladder(rollout, now).into_iter().map(|(head, body)| hung(&head, &body, width)));
     lines.push(String::new());
@@ -229,8 +233,8 @@ pub fn problem(own: &ProblemState) -> String {
     let what = if own.what.is_empty() { own.on.as_str() } else { &own.what };
     let done = match own.then.as_str() {
         "show" => " Nobody is notified.",
-        "alert" => " People are notified.",
-        "hold" => " No stage is left while it lasts.",
+        "alert" => " The channels of the plan are notified; the rollout goes on.",
+        "hold" => " No stage is left while it lasts; guardrails go on.",
         "pause" => " It pauses the rollout.",
         "rollback" => " It takes everybody back to legacy.",
         _ => "",
@@ -407,7 +411,8 @@ mod tests {
 
     fn shown(rollout: &str) -> String {
         let rollout: Rollout = serde_json::from_str(rollout).unwrap();
-        anstream::adapter::strip_str(&page(&rollout, "2026-12-02T14:00:00Z".parse().unwrap(), UNBROKEN)).to_string()
+        anstream::adapter::strip_str(&page(&rollout, &[], "2026-12-02T14:00:00Z".parse().unwrap(), UNBROKEN))
+            .to_string()
     }
 
     #[test]
@@ -483,7 +488,7 @@ Allowed now advance, kill"
         }))
         .unwrap();
         let shown =
-            anstream::adapter::strip_str(&page(&rollout, "2026-12-02T14:00:00Z".parse().unwrap(), 60)).to_string();
+            anstream::adapter::strip_str(&page(&rollout, &[], "2026-12-02T14:00:00Z".parse().unwrap(), 60)).to_string();
         assert!(shown.lines().all(|line| line.chars().count() <= 60), "{shown}");
         assert!(shown.contains("\n      gate ✓ error_rate < 1%  error_rate is 0.686 % on new\n             and 0 % on legacy in this attempt, of 4,080 and\n             13,249 observations\n"), "{shown}");
         assert!(shown.contains("\nGuardrails  ✗ error_rate > legacy → rollback  error_rate is\n              0.686 % on new and 0 % on legacy in this\n"), "{shown}");

@@ -124,7 +124,7 @@ fn run(command: Command, json: bool) -> Result<(), Failure> {
         Command::Assign(command) => assign::run(&command, json),
         Command::Simulate(command) => simulate::run(&command, json),
         Command::Group(command) => group::run(&command, json),
-        Command::Judge => judge::run(),
+        Command::Judge => judge::run(json),
         Command::Apply(command) => apply::run(&command, json),
         Command::Status(command) => status::run(&command, json),
         Command::Watch(command) => watch::run(&command, json),

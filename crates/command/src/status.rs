@@ -7,7 +7,7 @@ use super::paint::{BOLD, DIM, WARN, cell, paint, print, print_raw};
 use super::standing::Standing;
 use super::words::{counted, relative, span};
 use super::wrap::{self, hung};
-use super::{Failure, ladder};
+use super::{Failure, explain, ladder};
 use tidegate_decide::judge::Verdict;
 use tidegate_model::{Instant, Name};
 use tidegate_protocol::api::shapes::{Blocker, Rollout, Rollouts};
@@ -18,7 +18,9 @@ pub fn run(arguments: &StatusOnceArguments, json: bool) -> Result<(), Failure> {
     let now = now();
     let (text, standing) = if arguments.key.is_some() {
         let rollout: Rollout = answer.read()?;
-        (ladder::page(&rollout, now, wrap::of_stdout()), Standing::of(&rollout))
+        let why = if json { None } else { explain::last(&rollout, &client) };
+        let why = why.as_ref().map(explain::why).unwrap_or_default();
+        (ladder::page(&rollout, &why, now, wrap::of_stdout()), Standing::of(&rollout))
     } else {
         let all: Rollouts = answer.read()?;
         // The one that needs somebody most speaks for all.
@@ -93,8 +95,14 @@ fn row(rollout: &Rollout, now: Instant) -> [String; 6] {
         Some(index) => format!("{} {}/{}", state.stage, index + 1, rollout.stages.len()),
         None => state.stage.to_string(),
     };
+    let waits = match state.phase.as_str() {
+        _ if state.killed => "waits for revive",
+        "draft" => "waits for start",
+        "paused" | "rolled_back" => "waits for resume",
+        _ => "–",
+    };
     let next = rollout.next.as_ref().filter(|_| !state.killed).map_or_else(
-        || "–".to_owned(),
+        || waits.to_owned(),
         |next| {
             let what = next.stage.as_ref().filter(|_| next.command != "complete").map_or_else(
                 || next.command.to_string(),
@@ -159,7 +167,7 @@ mod tests {
             shown(text),
             "ROLLOUT   STATE                 STAGE       NOW   NEXT                 BLOCKED BY
 checkout  running               canary 2/2  10 %  full 100 % in 4 min  bake time 4 min, gates 1/2, checklist 1/3
-ai        killed (rolled back)  half 1/1    0 %   –                    last stage
+ai        killed (rolled back)  half 1/1    0 %   waits for revive     last stage
 ! checkout has 1 fault: tidegate status checkout"
         );
     }

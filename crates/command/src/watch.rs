@@ -119,7 +119,7 @@ fn draw(mut seen: Seen, answers: &Answers, is_one: bool) -> Result<(), Failure> 
 
 fn picture(seen: &Seen, is_one: bool, now: Instant, width: usize) -> Result<String, Error> {
     let page = if is_one {
-        ladder::page(&seen.answer.read()?, now, width)
+        ladder::page(&seen.answer.read()?, &[], now, width)
     } else {
         overview(&seen.answer.read()?, now, width)
     };

@@ -159,8 +159,8 @@ impl fmt::Display for Blocker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Draft => f.write_str("not started: an operator starts it"),
-            Self::Paused => f.write_str("paused: an operator resumes it"),
-            Self::RolledBack => f.write_str("rolled back: an operator resumes it"),
+            Self::Paused => f.write_str("paused: nothing happens until an operator resumes it"),
+            Self::RolledBack => f.write_str("rolled back: nothing happens until an operator resumes it"),
             Self::Completed => f.write_str("completed: 100 % on new"),
             Self::Killed => f.write_str("killed: 0 % on new until it is revived"),
             Self::LastStage => f.write_str("a last stage under 100 % stays until it is completed"),

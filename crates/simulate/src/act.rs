@@ -14,7 +14,7 @@ use tidegate_model::command::Command;
 use tidegate_model::history::Entry;
 use tidegate_model::live::Phase;
 use tidegate_model::plan::words::Action;
-use tidegate_model::plan::{Item, Start};
+use tidegate_model::plan::{Item, Mode, Start};
 use tidegate_model::record::Checklist;
 
 /// Operators take at most so many steps at once, however the plans refer to each other.
@@ -175,6 +175,8 @@ impl Simulation {
             for (fired, guardrail) in guardrails.filter(|(fired, _)| fired.order.is_none()) {
                 let tail = if guardrail.then == Action::Alert {
                     String::new()
+                } else if guardrail.mode == Mode::Observe {
+                    format!("; it only observes, so `{}` is not done", guardrail.then)
                 } else {
                     format!("; `{}` would change nothing", guardrail.then)
                 };

@@ -13,7 +13,9 @@ use crate::series::MINUTE_MS;
 pub fn broke(broke: &Broke) -> Vec<String> {
     let mut all: Vec<String> = broke.failures.iter().map(failure).collect();
     all.extend(broke.stands_out.iter().filter(|own| own.trouble != Trouble::JsErrors).map(stands_out));
-    all.extend(broke.failing.as_ref().map(|people| format!("{} a failed request", affected(people))));
+    all.extend(
+        broke.failing.as_ref().map(|people| format!("{} a failed request, rescued ones included", affected(people))),
+    );
     all.extend(broke.scripts.iter().map(script));
     all.extend(broke.stands_out.iter().filter(|own| own.trouble == Trouble::JsErrors).map(stands_out));
     all.extend(broke.erring.as_ref().map(|people| format!("{} a JavaScript error", affected(people))));
@@ -142,7 +144,7 @@ mod tests {
             [
                 "5xx at api (/api/cart): 38 of 500 requests on new, 2 of 9,500 on legacy (500 × 30, 502 × 8)",
                 "browser Safari stands out: 12 % (120 of 1,000) of its requests failed on new, of all others 0.1 % (9 of 9,000); of its own on legacy 0.1 % (19 of 19,000)",
-                "about 120 users of new (100 to 150) had a failed request",
+                "about 120 users of new (100 to 150) had a failed request, rescued ones included",
                 "TypeError: x is undefined at app.js: 12 of 400 page views on new, 0 of 7,000 on legacy; first seen on new Wed 19 Feb 2025 21:20 UTC, and never on legacy",
                 "x-tier: gold stands out: 30 % (30 of 100) of its page views had a JavaScript error on new, of all others 0 % (0 of 700)",
                 "1 user of new had a JavaScript error"

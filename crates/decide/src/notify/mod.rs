@@ -365,7 +365,7 @@ mod tests {
         assert_eq!(first.why, "The guardrail `signal.p1 > 1 over 10m` came true: signal.p1 is 3 over 10m.");
         assert_eq!(first.figures, ["signal.p1 is 3 over 10m; rolls back above 1"]);
         assert_eq!(first.owner.as_deref(), Some("lead (ben)"));
-        assert_eq!(first.next.as_deref(), Some("Rolled back: an operator resumes it."));
+        assert_eq!(first.next.as_deref(), Some("Rolled back: nothing happens until an operator resumes it."));
         assert_eq!(first.text.as_deref(), Some("See the payment logs."));
         assert_eq!(first.command.as_deref(), Some("tidegate approve shop 'Cause found'\ntidegate resume shop"));
         let links: Vec<(&str, &str)> = first.links.iter().map(|own| (own.title.as_str(), own.url.as_str())).collect();

@@ -121,7 +121,7 @@ fn words(kind: NotificationKind) -> Words {
             action: Some("Find the cause and approve 1 item; then resume it."),
             why: "The guardrail `error_rate > 5% over 5m` came true: error_rate is 5.1 % over 5m, of 12,480 requests; rolls back above 5 %.",
             figures: &["Of 640 failures on new 612 are answered with a 5xx, 590 of these 503"],
-            next: Some("Rolled back: an operator resumes it."),
+            next: Some("Rolled back: nothing happens until an operator resumes it."),
             command: Some("tidegate approve checkout 'Cause found'\ntidegate resume checkout"),
             is_of_incident: true,
             ..QUIET
