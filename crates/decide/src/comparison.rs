@@ -113,14 +113,15 @@ impl Comparison {
             self.hour = SideSlices::default();
             self.hour_start = minute;
         }
-        let mut total = if self.is_mirrored { window.total().mirrored() } else { window.total() };
+        let both = window.total();
+        let mut total = if self.is_mirrored { both.mirrored() } else { both };
         let (suspect, before) =
             if self.is_mirrored { (&window.legacy, &self.hour.legacy) } else { (&window.new, &self.hour.new) };
         let past = if self.is_mirrored { &self.seen.legacy } else { &self.seen.new };
         total.new.x = if self.evidence.is_restarted_quickly() {
             suspect.corroborated(before)
         } else {
-            suspect.likely(before, past, self.level(window))
+            suspect.likely(before, past, self.level(&both))
         };
         self.evidence.add_beyond(&total, self.margin(), self.factor(), minute);
         self.seen.merge(window);
@@ -128,8 +129,8 @@ impl Comparison {
     }
 
     /// The events of an exposure, of both sides in the hour under way with this window.
-    fn level(&self, window: &SideSlices) -> f64 {
-        let (hour, now) = (self.hour.total(), window.total());
+    fn level(&self, now: &Window) -> f64 {
+        let hour = self.hour.total();
         let exposures = hour.legacy.n + hour.new.n + now.legacy.n + now.new.n;
         let events = hour.legacy.x + hour.new.x + now.legacy.x + now.new.x;
         if exposures > 0.0 { events / exposures } else { 0.0 }

@@ -14,7 +14,7 @@ use super::metrics::{MetricsOfAll, RolloutMetrics};
 use super::offers::{Offers, offers};
 use super::problems;
 use super::rollout::{Change, Order, Rollout};
-use super::schedule::{Facts, Outlook, failing_gates, outlook};
+use super::schedule::{Facts, Outlook, failing_gates, is_held, outlook};
 use super::transition::Refusal;
 use tidegate_model::calendar::Window;
 use tidegate_model::command::Command;
@@ -219,7 +219,8 @@ impl Deployment {
 
     /// What the schedule wants done now, of any rollout.
     pub fn due(&self, now: Instant) -> Option<(Name, Order)> {
-        self.readable().find_map(|rollout| {
+        let open = |rollout: &&Rollout| !is_held(&rollout.plan, &rollout.record, now);
+        self.readable().filter(open).find_map(|rollout| {
             let command = self.outlook(rollout, now).due?;
             let cause = cause(&rollout.plan, &rollout.record, &command);
             let gates = self.look_at(rollout).map_or(&[][..], |evaluation| &evaluation.gates);

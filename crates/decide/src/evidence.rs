@@ -174,6 +174,9 @@ impl Evidence {
             let log_weight = weight.ln();
             self.log_products.iter_mut().for_each(|own| *own = log_sum(*own, log_weight));
         }
+        if !says_anything(window) {
+            return;
+        }
         let theta = self.theta * margin;
         for (log_product, ratio) in self.log_products.iter_mut().zip(&*RATIOS) {
             *log_product += log_likelihood_ratio(window, theta, ratio) / factor;
@@ -253,12 +256,17 @@ fn log_ratios() -> impl Iterator<Item = f64> {
     (0..GRID).map(move |index| first + (last - first) * index as f64 / (GRID - 1) as f64)
 }
 
+/// Whether a window says anything of the ratio of both rates: it has exposures on both sides, and events.
+fn says_anything(window: &Window) -> bool {
+    window.legacy.n > 0.0 && window.new.n > 0.0 && window.legacy.x + window.new.x > 0.0
+}
+
 /// The logarithm of the likelihood ratio of λ against θ. A window without exposures on one side, or without
 /// events, says nothing.
 fn log_likelihood_ratio(window: &Window, theta: f64, tried: &Tried) -> f64 {
     let (a, b) = (window.legacy.n, window.new.n);
     let (x, y) = (window.legacy.x, window.new.x);
-    if a <= 0.0 || b <= 0.0 || x + y <= 0.0 {
+    if !says_anything(window) {
         return 0.0;
     }
     y * tried.log - (x + y) * ((a + theta * tried.ratio * b) / (a + theta * b)).ln()

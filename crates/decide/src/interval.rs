@@ -13,6 +13,8 @@
 //! the evidence starts there: together they miss the truth with a chance of at most α. What is shown is the
 //! one that says most: that new differs, and where none does, the narrowest.
 
+use std::sync::LazyLock;
+
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::evidence::{Evidence, Window};
@@ -91,6 +93,14 @@ fn log_ratio(index: f64) -> f64 {
     (index - MIDDLE) / STEPS_PER_OCTAVE * std::f64::consts::LN_2
 }
 
+/// Each ratio of the grid, with its logarithm first.
+static RATIOS: LazyLock<[(f64, f64); GRID]> = LazyLock::new(|| {
+    std::array::from_fn(|index| {
+        let log = log_ratio(index as f64);
+        (log, log.exp())
+    })
+});
+
 impl Ratios {
     /// Takes a window in, which began `minute` minutes after the attempt; `factor` (from 1) says by how much
     /// events cluster.
@@ -103,12 +113,17 @@ impl Ratios {
         self.now = self.now.max(minute);
         let (a, b, x, y) = (legacy.n, new.n, legacy.x, new.x);
         let mut more = [0.0; GRID];
-        for (index, more) in more.iter_mut().enumerate() {
-            let log = log_ratio(index as f64);
-            *more = (y * log - (x + y) * ((a + log.exp() * b) / (a + b)).ln()) / factor;
+        // Without events all ratios are as likely as they were.
+        let has_events = x + y > 0.0;
+        if has_events {
+            for (more, (log, ratio)) in more.iter_mut().zip(&*RATIOS) {
+                *more = (y * log - (x + y) * ((a + ratio * b) / (a + b)).ln()) / factor;
+            }
         }
         for start in &mut self.starts {
-            start.likelihoods.0.iter_mut().zip(&more).for_each(|(own, more)| *own += more);
+            if has_events {
+                start.likelihoods.0.iter_mut().zip(&more).for_each(|(own, more)| *own += more);
+            }
             let Sums { a: all_a, x: all_x, b: all_b, y: all_y } = start.seen;
             start.seen = Sums { a: all_a + a, x: all_x + x, b: all_b + b, y: all_y + y };
         }

@@ -108,6 +108,11 @@ impl Slices {
         &self.counts
     }
 
+    /// Whether any slice has exposures.
+    fn has_exposures(&self) -> bool {
+        self.counts.iter().any(|count| count.n > 0.0)
+    }
+
     /// How many slices hold events.
     #[must_use]
     pub fn with_events(&self) -> usize {
@@ -119,6 +124,9 @@ impl Slices {
     pub fn spread(&self) -> Spread {
         let total = self.total();
         let mut spread = Spread::default();
+        if total.x <= 0.0 {
+            return spread;
+        }
         for count in self.counts.iter().filter(|count| count.n > 0.0) {
             let share = count.n / total.n;
             let expected = total.x * share;
@@ -217,8 +225,7 @@ impl SideSlices {
     /// it, until it is: one side alone cannot be compared with anything.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        let total = self.total();
-        total.legacy.n > 0.0 && total.new.n > 0.0
+        self.legacy.has_exposures() && self.new.has_exposures()
     }
 }
 

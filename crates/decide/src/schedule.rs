@@ -213,6 +213,16 @@ pub fn failing_gates(plan: &Plan, record: &Record, facts: &Facts, now: Instant) 
     }
 }
 
+/// Whether nothing can be due, since the bake time of the present stage is not over and nobody is waited for.
+pub fn is_held(plan: &Plan, record: &Record, now: Instant) -> bool {
+    let stage = plan.stages.get(plan.stage_index(record.live.stage.as_str()).unwrap_or(0));
+    let hold = stage.and_then(|stage| stage.hold);
+    record.live.phase == Phase::Running
+        && !record.is_waiting
+        && plan.after.is_empty()
+        && hold.is_some_and(|hold| record.held_since.unwrap_or(now).plus(hold) > now)
+}
+
 /// Looks ahead.
 pub fn outlook(plan: &Plan, record: &Record, facts: &Facts, now: Instant) -> Outlook {
     let looking = Looking { plan, record, facts, now };

@@ -124,16 +124,15 @@ impl Series {
             if !self.windows.iter().any(is_old) {
                 continue;
             }
-            let (old, kept): (Vec<Window>, Vec<Window>) =
-                std::mem::take(&mut self.windows).into_iter().partition(is_old);
+            let old: Vec<Window> = self.windows.extract_if(.., |window| is_old(window)).collect();
             // An hour does not know any more who came when.
             let sessions = if length < HOUR && longer >= HOUR {
-                let others: Vec<&Window> = kept.iter().filter(|window| u64::from(window.minutes) < HOUR).collect();
+                let others: Vec<&Window> =
+                    self.windows.iter().filter(|window| u64::from(window.minutes) < HOUR).collect();
                 sessions::ended(&old.iter().collect::<Vec<_>>(), &others)
             } else {
                 Vec::new()
             };
-            self.windows = kept;
             for (index, mut window) in old.into_iter().enumerate() {
                 tell(&window);
                 if let Some(ended) = sessions.get(index) {
@@ -184,7 +183,10 @@ impl Series {
 
     /// The windows of a span. Hours count whole where they overlap it.
     pub fn over(&self, span: Span) -> impl Iterator<Item = &Window> {
-        self.windows.iter().filter(move |window| {
+        // None is longer than a day, so those before it are over.
+        let day_before = span.minute.map_or(0, |minute| minute.saturating_sub(DAY));
+        let over = self.windows.partition_point(|window| window.minute < day_before);
+        self.windows.iter().skip(over).filter(move |window| {
             let end = window.minute + u64::from(window.minutes);
             window.revision >= span.revision && span.minute.is_none_or(|minute| end > minute)
         })

@@ -9,7 +9,8 @@
 //!    fair sample of subjects in all of them, those with the smallest hashes. Where hundreds of busy rollouts leave room
 //!    for less, the times are in steps of ten minutes, and the sample is one of 64.
 
-use fnv::FnvHashMap;
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use tidegate_model::measured::Window;
 use tidegate_model::measured::sample::HASH_BITS;
@@ -61,6 +62,25 @@ impl Ended {
     }
 }
 
+/// Spreads subjects over a table. Their hashes are even already, but small where only the smallest are kept.
+#[derive(Default)]
+struct Spreading(u64);
+
+impl Hasher for Spreading {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64(self.0 << 8 | u64::from(*byte)));
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        // 2^64 divided by the golden ratio.
+        self.0 = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
 fn last_minute(window: &Window) -> u64 {
     window.minute + u64::from(window.minutes.max(1)) - 1
 }
@@ -80,13 +100,14 @@ pub fn ended(windows: &[&Window], others: &[&Window]) -> Vec<Ended> {
     let mut order: Vec<(Option<usize>, &Window)> = own.chain(others.clone().map(|window| (None, *window))).collect();
     order.sort_unstable_by_key(|(_, window)| std::cmp::Reverse((window.minute, window.revision)));
     // By hash: the first minute of the earliest window that was looked at in which the subject came.
-    let mut comes_at: FnvHashMap<u64, u64> = FnvHashMap::default();
+    let room = 2 * all().map(|window| window.subjects.len()).max().unwrap_or_default();
+    let mut comes_at: HashMap<u64, u64, BuildHasherDefault<Spreading>> =
+        HashMap::with_capacity_and_hasher(room, BuildHasherDefault::default());
     for (index, window) in order {
         let last_minute = last_minute(window);
         let mut before = None;
         // New stands behind legacy: whoever has been on both counts on new.
-        let seen: Vec<_> = window.subjects.iter().take_while(|seen| end.is_none_or(|end| seen.hash <= end)).collect();
-        for seen in seen.into_iter().rev() {
+        for seen in window.subjects.iter().rev().skip_while(|seen| end.is_some_and(|end| seen.hash > end)) {
             if before.replace(seen.hash) == Some(seen.hash) {
                 continue;
             }

@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::str::FromStr;
 
 use super::fault::Explain;
-use super::weekly::{AHEAD_MS, NEAR_MS, Weekly, WeeklyError, time};
+use super::weekly::{AHEAD_MS, NEAR_MS, WEEKEND_MS, Weekly, WeeklyError, time};
 use super::zone::{Zone, ZoneError};
 use super::{Instant, serialize_as_text};
 
@@ -114,7 +114,7 @@ pub fn first_moment(windows: &[Window], epoch_ms: i64, is_inside: bool) -> Optio
         }
         let until = bases.get(index + 1).copied().unwrap_or(i64::MAX);
         // What is near comes first: the moments at which clocks show a time are dear to find out.
-        [NEAR_MS, AHEAD_MS].into_iter().find_map(|ahead_ms| {
+        [NEAR_MS, WEEKEND_MS, AHEAD_MS].into_iter().find_map(|ahead_ms| {
             let mut edges: Vec<i64> = windows
                 .iter()
                 .filter_map(Window::weekly)

@@ -25,6 +25,8 @@ const EPOCH_OFFSET_MS: i64 = 3 * DAY_MINUTES as i64 * MINUTE_MS;
 const WEEKS_AHEAD: i64 = 2;
 /// Where nothing changes within so long, all that is ahead is looked at: most windows open or close within a day.
 pub(crate) const NEAR_MS: i64 = DAY_MINUTES as i64 * MINUTE_MS;
+/// Most others do so behind a weekend.
+pub(crate) const WEEKEND_MS: i64 = 4 * NEAR_MS;
 /// All that is ahead: behind it every week is like the last.
 pub(crate) const AHEAD_MS: i64 = (WEEKS_AHEAD + 1) * WEEK_MS;
 /// Clocks are changed by a day at the most: Samoa skipped one in 2011.

@@ -37,9 +37,13 @@ impl Zone {
     pub fn moments(&self, local_ms: i64) -> (i64, i64) {
         let found = || {
             let shown = TimeZone::UTC.to_datetime(timestamp(local_ms)?);
-            let first = self.0.to_ambiguous_timestamp(shown).compatible().ok()?.as_millisecond();
-            let last = self.0.to_ambiguous_timestamp(shown).later().ok()?.as_millisecond();
-            Some((first, last))
+            let found = self.0.to_ambiguous_timestamp(shown);
+            if !found.is_ambiguous() {
+                let only = found.compatible().ok()?.as_millisecond();
+                return Some((only, only));
+            }
+            let first = found.clone().compatible().ok()?.as_millisecond();
+            Some((first, found.later().ok()?.as_millisecond()))
         };
         found().unwrap_or((local_ms, local_ms))
     }

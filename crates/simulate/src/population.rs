@@ -90,6 +90,7 @@ pub struct Seats {
 
 impl Seats {
     /// Where the subject of a request stands: in a visit that has just begun, as the percentage of now has it.
+    #[inline]
     pub fn of(&mut self, request: &Request) -> Option<Assigned> {
         let index = request.subject as usize;
         let seat = self.all.get_mut(index)?;

@@ -281,8 +281,7 @@ impl Traffic {
 
     /// A request comes, of which nothing comes but an answer.
     fn arrive(&mut self, request: &Request, seats: &mut Seats, chance: &mut Chance) {
-        let Some(who) = self.meet(request, seats) else { return };
-        self.observe(Observed::Answers, &who);
+        let Some(who) = self.meet(request, seats, true) else { return };
         if request.is_page {
             self.browse(request, &who, chance);
         }
@@ -290,7 +289,7 @@ impl Traffic {
 
     /// A request comes, of which something comes where the side that it goes to has as much of that as any.
     fn perhaps(&mut self, request: &Request, population: &Population, seats: &mut Seats, chance: &mut Chance) {
-        let Some(who) = self.meet(request, seats) else { return };
+        let Some(who) = self.meet(request, seats, false) else { return };
         let sampled = population.subjects.get(request.subject as usize).map_or(0, |subject| subject.sampled);
         let share = self.place(&who).map_or(0.0, |place| place.fate.share(sampled));
         let is_well = if chance.random::<f64>() * self.eventful.share() < share {
@@ -304,8 +303,9 @@ impl Traffic {
         }
     }
 
-    /// Counts a request and whose it is; `None` where nobody comes.
-    fn meet(&mut self, request: &Request, seats: &mut Seats) -> Option<Who> {
+    /// Counts a request and whose it is, with its answer where it `is_answered`; `None` where nobody comes.
+    #[inline]
+    fn meet(&mut self, request: &Request, seats: &mut Seats, is_answered: bool) -> Option<Who> {
         let Assigned { is_new, slice } = seats.of(request)?;
         let who = Who { side: usize::from(is_new), place: request.place(self.endpoints.len() + 1), slice };
         let place = self.places.get_mut(who.side)?.get_mut(who.place)?;
@@ -313,16 +313,22 @@ impl Traffic {
             return None;
         }
         place.requests += 1;
+        if is_answered {
+            place.observe(Observed::Answers, slice);
+        }
         // Whoever comes in a minute, and may be compared, is exposed once.
         let subject = request.subject as usize;
-        let everywhere = if self.seen.minute.put(subject) { None } else { self.exposed };
-        let places = self.seen.places.iter_mut().filter(|(at, ..)| *at == who.place);
-        let there = places.filter_map(|(_, asked, subjects)| (!subjects.put(subject)).then_some(*asked));
-        if let Some(slice) = who.slice {
-            for asked in everywhere.into_iter().chain(there) {
-                if let Some(asked) = self.asked.get_mut(asked) {
-                    asked.add(who.side, slice, 1, 0);
-                }
+        let is_first = !self.seen.minute.put(subject);
+        let Some(slice) = slice else { return Some(who) };
+        if is_first && let Some(asked) = self.exposed.and_then(|asked| self.asked.get_mut(asked)) {
+            asked.add(who.side, slice, 1, 0);
+        }
+        for (at, asked, subjects) in &mut self.seen.places {
+            if *at == who.place
+                && !subjects.put(subject)
+                && let Some(asked) = self.asked.get_mut(*asked)
+            {
+                asked.add(who.side, slice, 1, 0);
             }
         }
         Some(who)

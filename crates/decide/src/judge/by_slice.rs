@@ -15,11 +15,6 @@ pub(super) fn slices_of(
     let mut slices = SideSlices::default();
     let mut is_empty = true;
     let endpoint = question.endpoint.as_ref();
-    let mut add = |variant: Variant, slice: u8, n: u32, x: u32| {
-        is_empty = false;
-        let side = if variant == Variant::New { &mut slices.new } else { &mut slices.legacy };
-        side.add(usize::from(slice), f64::from(n), f64::from(x));
-    };
     if let Some(measure) = question.metric.mean_of() {
         for values in
             compared.values.iter().filter(|values| values.of == measure && values.endpoint.as_ref() == endpoint)
@@ -38,20 +33,31 @@ pub(super) fn slices_of(
         for values in
             compared.values.iter().filter(|values| values.of == measure && values.endpoint.as_ref() == endpoint)
         {
-            let edge = if values.variant == Variant::New { higher } else { edge };
+            let (side, edge) = match values.variant {
+                Variant::New => (&mut slices.new, higher),
+                Variant::Legacy => (&mut slices.legacy, edge),
+            };
+            is_empty &= values.buckets.is_empty();
             for (slice, bucket, count) in &values.buckets {
-                add(values.variant, *slice, *count, if *bucket > edge { *count } else { 0 });
+                let count = f64::from(*count);
+                side.add(usize::from(*slice), count, if *bucket > edge { count } else { 0.0 });
             }
         }
         return (!is_empty).then_some(slices);
     }
     let (exposures, events) = question.quantities()?;
     for trials in compared.trials.iter().filter(|trials| trials.endpoint.as_ref() == endpoint) {
+        let (is_exposure, is_event) = (trials.of == exposures, trials.of == events);
+        if !is_exposure && !is_event {
+            continue;
+        }
+        let side = if trials.variant == Variant::New { &mut slices.new } else { &mut slices.legacy };
         for (slice, n, x) in &trials.slices {
-            let n = if trials.of == exposures { *n } else { 0 };
-            let x = if trials.of == events { *x } else { 0 };
-            if n + x > 0 {
-                add(trials.variant, *slice, n, x);
+            let n = if is_exposure { *n } else { 0 };
+            let x = if is_event { *x } else { 0 };
+            if n > 0 || x > 0 {
+                is_empty = false;
+                side.add(usize::from(*slice), f64::from(n), f64::from(x));
             }
         }
     }

@@ -287,26 +287,35 @@ impl ComparisonTracker {
     /// Takes in what has arrived under a revision, `minute` minutes after the attempt began.
     pub fn take(&mut self, revision: u64, compared: &SlicedCounts, minute: f64, now: Instant) {
         let Some(arrived) = slices_of(&self.question, self.edge, compared) else { return };
-        let index = self.open.iter().position(|(own, _)| *own == revision).unwrap_or_else(|| {
-            // An older revision gets nothing more that would close its window.
-            self.open.retain(|(own, _)| *own + 8 > revision);
-            self.open.push((revision, SideSlices::default()));
-            self.open.len() - 1
-        });
-        let Some((_, window)) = self.open.get_mut(index) else { return };
-        window.merge(&arrived);
-        if window.is_closed() {
-            let (_, window) = self.open.remove(index);
-            self.added_at = Some(now);
-            if let Some(mean) = &mut self.mean {
-                mean.add(&window, minute);
-                return;
+        let window = match self.open.iter().position(|(own, _)| *own == revision) {
+            Some(index) => {
+                let Some((_, window)) = self.open.get_mut(index) else { return };
+                window.merge(&arrived);
+                if !window.is_closed() {
+                    return;
+                }
+                let (_, window) = self.open.remove(index);
+                window
             }
-            let factor = self.comparison.factor();
-            self.comparison.add(&window, minute);
-            if self.binned.is_none() || compared.binned.is_empty() {
-                self.ratios.add(&window.total(), factor, minute);
+            None => {
+                // An older revision gets nothing more that would close its window.
+                self.open.retain(|(own, _)| *own + 8 > revision);
+                if !arrived.is_closed() {
+                    self.open.push((revision, arrived));
+                    return;
+                }
+                arrived
             }
+        };
+        self.added_at = Some(now);
+        if let Some(mean) = &mut self.mean {
+            mean.add(&window, minute);
+            return;
+        }
+        let factor = self.comparison.factor();
+        self.comparison.add(&window, minute);
+        if self.binned.is_none() || compared.binned.is_empty() {
+            self.ratios.add(&window.total(), factor, minute);
         }
     }
 

@@ -138,6 +138,8 @@ pub struct Judge {
     pub problems: Vec<Lasting>,
     /// Since when each verdict has been what it is.
     since: Vec<(String, Verdict, Instant)>,
+    /// The revision of which those are: with another one there may be another plan, or another stage.
+    since_revision: Option<u64>,
     /// What has been sent in this attempt.
     notifications: Notifications,
     /// What has been reported to channels.
@@ -238,11 +240,27 @@ impl Judge {
             because,
             ..Figure::default()
         };
-        figure.text = explain::figure(&figure);
+        // What holds a rollout is reported to people.
+        if metrics_view.manner.explains || verdict == Verdict::Fail {
+            figure.text = explain::figure(&figure);
+        }
         Some(Judgement { verdict, since: None, text: figure.text.clone(), figures: vec![figure] })
     }
 
     fn note_since(&mut self, plan: &Plan, record: &Record, evaluation: &mut Evaluation, now: Instant) {
+        let count = evaluation.guardrails.len() + evaluation.gates.len();
+        let is_known = self.since.len() == count && self.since_revision == Some(record.live.revision);
+        self.since_revision = Some(record.live.revision);
+        if is_known {
+            let judgements = evaluation.guardrails.iter_mut().chain(&mut evaluation.gates);
+            for ((_, verdict, since), judgement) in self.since.iter_mut().zip(judgements) {
+                if *verdict != judgement.verdict {
+                    (*verdict, *since) = (judgement.verdict, now);
+                }
+                judgement.since = Some(*since);
+            }
+            return;
+        }
         let guardrails =
             plan.guardrails_in_force().enumerate().map(|(index, guardrail)| guardrail_key(index, guardrail));
         let gates = (0..evaluation.gates.len()).map(|index| format!("gate {index} of {}", record.live.stage));

@@ -227,7 +227,7 @@ impl Notifications {
     }
 
     fn notices(&mut self, plan: &Plan, record: &Record, now: Instant) -> Vec<Message> {
-        let mut ahead = None;
+        let mut ahead = Ahead::of(plan, record, now);
         let mut due = Vec::new();
         for (place, notice) in plan.notices.iter().enumerate() {
             let index = place as u64;
@@ -236,8 +236,7 @@ impl Notifications {
                     .filter(|next| *next <= now)
                     .map(|next| last_of(next, notice, now))
             } else {
-                let expected = ahead.get_or_insert_with(|| expected(plan, record, now));
-                self.moment(plan, &notice.at, expected).filter(|at| *at <= now)
+                self.moment(plan, &notice.at, &mut ahead).filter(|at| *at <= now)
             };
             let Some(at) = at else { continue };
             if !self.sent.contains(&index) {
@@ -298,14 +297,14 @@ impl Notifications {
 
     /// When there is something to be sent because of the time alone; a time that has come is found by the next look.
     pub(super) fn due_at(&self, plan: &Plan, record: &Record, now: Instant) -> Option<Instant> {
-        let expected = if plan.notices.is_empty() { Vec::new() } else { expected(plan, record, now) };
+        let mut ahead = Ahead::of(plan, record, now);
         let notices = plan.notices.iter().enumerate().filter_map(|(place, notice)| {
             let index = place as u64;
             let is_reported = self.sent.contains(&index);
             if is_reported {
                 self.next_time(plan, index, notice, record)
             } else {
-                self.moment(plan, &notice.at, &expected)
+                self.moment(plan, &notice.at, &mut ahead)
             }
         });
         let escalations = self.open.iter().filter_map(|(key, since, sent)| {
@@ -335,7 +334,7 @@ impl Notifications {
     }
 
     /// When a moment is: of what has happened, or for a time before something, when that is expected.
-    fn moment(&self, plan: &Plan, moment: &Moment, expected: &[(&str, Instant)]) -> Option<Instant> {
+    fn moment(&self, plan: &Plan, moment: &Moment, ahead: &mut Ahead<'_>) -> Option<Instant> {
         let (anchor, offset, then) = match moment {
             Moment::Date(at) => return Some(*at),
             Moment::Near { anchor, offset, then } => (anchor, offset, then),
@@ -347,11 +346,32 @@ impl Notifications {
             Some((Sign::Plus, after)) => happened.map(|at| at.plus(after)),
             // What has happened needs no announcement any more.
             Some((Sign::Minus, before)) => {
-                let (_, at) = expected.iter().find(|(own, _)| *own == name && happened.is_none())?;
-                Some(at.minus_ms(ms(before)))
+                let at = if happened.is_none() { ahead.expected(name) } else { None };
+                Some(at?.minus_ms(ms(before)))
             }
         }?;
         then.as_ref().map_or(Some(at), |then| then.near(at, plan))
+    }
+}
+
+/// When the stages ahead may be entered, worked out once it is asked for.
+struct Ahead<'a> {
+    plan: &'a Plan,
+    record: &'a Record,
+    now: Instant,
+    known: Option<Vec<(&'a str, Instant)>>,
+}
+
+impl<'a> Ahead<'a> {
+    const fn of(plan: &'a Plan, record: &'a Record, now: Instant) -> Self {
+        Self { plan, record, now, known: None }
+    }
+
+    /// When what has this name is expected at the earliest.
+    fn expected(&mut self, name: &str) -> Option<Instant> {
+        let Self { plan, record, now, known } = self;
+        let known = known.get_or_insert_with(|| expected(plan, record, *now));
+        known.iter().find(|(own, _)| *own == name).map(|(_, at)| *at)
     }
 }
 

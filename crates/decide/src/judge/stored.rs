@@ -146,6 +146,7 @@ impl Judge {
             observed: stored.observed.into_owned(),
             problems: stored.problems.into_owned(),
             since: stored.since.into_owned(),
+            since_revision: None,
             notifications: stored.notifications.into_owned(),
             notified: stored.notified.into_owned(),
             unfair_revision: stored.unfair_revision,

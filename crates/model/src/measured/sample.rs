@@ -61,10 +61,12 @@ impl Sample {
     /// These subjects, which come in the order of their hashes.
     pub fn of(seen: impl Iterator<Item = Seen>) -> Self {
         let mut sample = Self { seen: Vec::with_capacity(SAMPLE_MAX), ..Self::default() };
-        // Of the same hash, new stands behind legacy: as many, once sorted.
         sample.seen.extend(seen.map(Seen::pack).take(SAMPLE_MAX));
-        sample.seen.sort_unstable();
-        sample.seen.dedup();
+        if !sample.seen.is_sorted_by(|one, other| one < other) {
+            // Of the same hash, new stands behind legacy.
+            sample.seen.sort_unstable();
+            sample.seen.dedup();
+        }
         sample
     }
 
@@ -101,9 +103,18 @@ impl Sample {
 
     fn merge_all(&mut self, other: &Self) {
         // Most of a busy side's subjects are known: nothing is written for those.
-        let (mut at, mut theirs) = (0, other.seen.as_slice());
+        let mut theirs = other.seen.as_slice();
+        if self.seen.len() >= SAMPLE_MAX
+            && let Some(last) = self.seen.last()
+        {
+            // Whoever lies above the last of a full one stays out.
+            theirs = theirs.split_at_checked(theirs.partition_point(|their| their <= last)).map_or(theirs, |own| own.0);
+        }
+        let mut at = 0;
         while let Some((their, rest)) = theirs.split_first() {
-            at += self.seen.iter().skip(at).take_while(|own| *own < their).count();
+            while self.seen.get(at).is_some_and(|own| own < their) {
+                at += 1;
+            }
             if self.seen.get(at) != Some(their) {
                 break;
             }
@@ -156,8 +167,13 @@ impl Sample {
         self.seen.is_empty()
     }
 
+    /// How many subjects are kept.
+    pub const fn len(&self) -> usize {
+        self.seen.len()
+    }
+
     /// The sampled subjects, the smallest hash first.
-    pub fn iter(&self) -> impl Iterator<Item = Seen> {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = Seen> {
         self.seen.iter().map(|seen| Seen::unpack(*seen))
     }
 
