@@ -42,7 +42,7 @@ impl Zone {
                 let only = found.compatible().ok()?.as_millisecond();
                 return Some((only, only));
             }
-            let first = found.clone().compatible().ok()?.as_millisecond();
+            let first = found.compatible().ok()?.as_millisecond();
             Some((first, found.later().ok()?.as_millisecond()))
         };
         found().unwrap_or((local_ms, local_ms))
