@@ -114,7 +114,7 @@ function isMeasured(then, { grid, view }) {
   return index < 0 || (cell?.new?.requests ?? 0) + (cell?.subjects?.new ?? 0) > 0;
 }
 
-/** Since when nobody is sent to new, in seconds. Who stays there of the own accord is not compared. */
+/** Since when nobody is sent to new, in seconds. Who stays there by choice is not compared. */
 const awaySince = (view) =>
   view?.percentage === 0 && view.state.groups.length === 0 ? Date.parse(view.state.since) / 1_000 : Infinity;
 
