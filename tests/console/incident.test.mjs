@@ -23,19 +23,28 @@ const signalled = plan('signalled').replace(
   'signals = { p1 = { kind = "count" }, cpu = { json = { url = "http://127.0.0.1:9/", at = "/cpu" } }, high = { kind = "gauge" } }\n' +
     'receivers = { alerts = { kind = "alertmanager", token = "secret:ALERTS_TOKEN", heartbeat = "10m", signals = [{ set = "high" }] } }',
 );
+/** It goes on, and something is wrong with it all the same. */
+const observing = plan('observing')
+  .replace(
+    'then = "rollback" }, {',
+    'then = "rollback", mode = "observe" }, { when = "signal.cpu > 90", then = "alert" }, {',
+  )
+  .replace('p1 = { kind = "count" }', 'p1 = { kind = "count" }, cpu = { kind = "gauge", fresh = "2s" }');
 const hashed = (token) => createHash('sha256').update(token).digest('hex');
 
 let open;
 before(async () => {
   open = await openConsole({
-    plans: [plan('alarmed'), plan('killed'), plan('quiet'), signalled],
+    plans: [plan('alarmed'), plan('killed'), plan('quiet'), signalled, observing],
     bindings: { ADMIN_TOKENS: `operator:operator:${hashed(TOKENS.operator)},vic:viewer:${hashed(TOKENS.viewer)}` },
   });
   const { api, command } = open.deployment;
-  for (const key of ['alarmed', 'killed', 'quiet']) await command(key, 'start');
+  for (const key of ['alarmed', 'killed', 'quiet', 'observing']) await command(key, 'start');
   await command('killed', 'kill');
   await api('POST', 'rollouts/alarmed/signals', { name: 'p1', count: 1 });
   await api('POST', 'rollouts/signalled/signals', { name: 'p1', count: 0 });
+  await api('POST', 'rollouts/observing/signals', { name: 'p1', count: 1 });
+  await api('POST', 'rollouts/observing/signals', { name: 'cpu', value: 10 });
 });
 after(() => open?.close());
 
@@ -51,7 +60,7 @@ test('the guardrail that acted says so, and the header names it in a few words',
   await eventually(async () =>
     assert.match(
       await page.locator('.last').innerText(),
-      /^A guardrail rolled it back to 0 % .*: signal\.p1 > 0 over 5m came true\. Its figures$/,
+      /^A guardrail rolled it back to 0\u00a0% .*: signal\.p1 > 0 over 5m came true\. Its figures$/,
     ),
   );
   await page.locator('.last').getByRole('link', { name: 'Its figures' }).click();
@@ -64,6 +73,62 @@ test('the guardrail that acted says so, and the header names it in a few words',
   await shows(page, '#history', 'the figures are those of r3.');
   await page.locator('#history-r3 summary').click();
   await shows(page, '#history-r3', figures[0]);
+});
+
+test('a running rollout with something wrong says so beside its state, and needs attention', async () => {
+  const page = await open.page('viewer', at('observing'));
+  const words = ['Running', 'Measuring stopped', 'Would have rolled back'];
+  const head = page.locator('.title-line .badge');
+  await eventually(async () => assert.deepEqual(await head.allInnerTexts(), words));
+  await eventually(async () =>
+    assert.deepEqual(await head.evaluateAll((all) => all.map(({ dataset }) => dataset.tone)), ['good', 'warn', 'warn']),
+  );
+  await page.getByRole('link', { name: 'Rollouts', exact: true }).first().click();
+  const attention = page.getByRole('region', { name: /^Needs attention/ });
+  await attention.getByRole('link', { name: 'observing' }).waitFor();
+  await eventually(async () =>
+    assert.deepEqual(
+      await attention
+        .locator('.row', { hasText: 'observing' })
+        .locator('.row-phase .badge, .row-title .badge')
+        .allInnerTexts(),
+      words,
+    ),
+  );
+  await page
+    .getByRole('region', { name: /^Running/ })
+    .getByRole('link', { name: 'quiet' })
+    .waitFor();
+});
+
+test('what is wrong comes before all else on a phone, and before what is watched on a desk', async () => {
+  const page = await open.page('viewer', at('observing'));
+  await shows(page, '#problems .verdict', 'measuring_stopped');
+  const boxes = async () => {
+    const all = ['problems', 'stages', 'explain', 'papers', 'verdicts'].map((id) =>
+      page.locator(`#${id}`).boundingBox(),
+    );
+    const [problems, ...others] = await Promise.all(all);
+    return { problems, others };
+  };
+  await eventually(async () => {
+    const { problems, others } = await boxes();
+    const [stages, , , verdicts] = others;
+    assert.ok(problems.y === stages.y && problems.x > stages.x, JSON.stringify([problems, stages]));
+    assert.ok(
+      problems.y + problems.height <= verdicts.y && problems.x === verdicts.x,
+      JSON.stringify([problems, verdicts]),
+    );
+  });
+  await page.setViewportSize({ width: 390, height: 844 });
+  await eventually(async () => {
+    const { problems, others } = await boxes();
+    for (const other of others) assert.ok(problems.y + problems.height <= other.y, JSON.stringify([problems, other]));
+  });
+  assert.deepEqual(
+    await page.locator('.columns > .column > section').evaluateAll((all) => all.slice(0, 3).map(({ id }) => id)),
+    ['broke', 'problems', 'stages'],
+  );
 });
 
 test('a signal says what it is, where it comes from, and what is wrong with that', async () => {
@@ -83,7 +148,9 @@ test('after a rollback the ladder shows what is in force, and where it came from
   const page = await open.page('viewer', at('alarmed'));
   const [force, left] = ['current', 'left'].map((kind) => page.locator(`.rung[data-kind=${kind}]`));
   await shows(page, '.rung[data-kind=current]', 'Rolled back');
-  await eventually(async () => assert.match(await force.innerText(), /0 %[\s\S]*it came from canary; 0 % on new/));
+  await eventually(async () =>
+    assert.match(await force.innerText(), /0\u00a0%[\s\S]*it came from canary; 0\u00a0% on new/),
+  );
   await eventually(async () => assert.match(await left.innerText(), /canary[\s\S]*was in force before/));
   await eventually(async () => assert.equal(await left.getAttribute('aria-current'), null));
 });

@@ -218,12 +218,18 @@ const EVIDENCE = {
 };
 const NAME = 'evidence guardrail error_rate > legacy error_rate';
 
+/** Minutes with somebody on new. */
+const busy = (from, to) =>
+  Array.from({ length: to - from }, (_, index) =>
+    window(from + index, { sides: [side('legacy', { requests: 9 }), side('new', { requests: 5 })] }),
+  );
+
 /**
  * @param {object} given
- * @param {{ rollout?: any, at?: string }} [more]
+ * @param {{ rollout?: any, at?: string, windows?: any[], id?: string }} [more]
  */
-const evidenceChart = (given, { rollout, at } = {}) =>
-  chart(answer([], { at, evidence: [{ ...EVIDENCE, ...given }] }), NAME, { rollout });
+const evidenceChart = (given, { rollout, at, windows = busy(0, 30), id = NAME } = {}) =>
+  chart(answer(windows, { at, evidence: [{ ...EVIDENCE, ...given }] }), id, { rollout });
 
 test('evidence follows its trail, and one too large for a number is beyond measure', () => {
   const rollout = view({
@@ -249,25 +255,102 @@ test('evidence follows its trail, and one too large for a number is beyond measu
   assert.equal(measured('evidence', Infinity), 'beyond measure');
 });
 
-test('the interval is drawn once for what guardrails and gates ask alike, and without a bound at the edge', () => {
+test('the interval is drawn once for what guardrails and gates ask alike, and the edge of the plot is no bound', () => {
   const intervals = [
+    [minute(26), null, null],
+    [minute(27), null, 2],
     [minute(28), 0.5, null],
     [minute(29), 1.3, 2.1],
   ];
   const evidence = ['guardrail', 'gate'].map((of) => ({ ...EVIDENCE, of, trail: [], intervals }));
-  const given = answer([], { evidence: [...evidence, { ...EVIDENCE, metric: 'share', trail: [], intervals: [] }] });
+  const other = { ...EVIDENCE, metric: 'share', trail: [], intervals: [] };
+  const given = answer(busy(0, 30), { evidence: [...evidence, other] });
   const { charts } = chartsOf({ metrics: { ...initial, data: given }, view: view(), entries: [] });
   const found = charts.filter(({ group }) => group === 'interval');
   assert.deepEqual(
     found.map(({ title }) => title),
     ['error_rate'],
   );
-  assert.deepEqual(found[0].data.slice(1), [
-    [0.5, 1.3],
-    [10, 2.1],
-  ]);
+  assert.deepEqual(
+    found[0].data.slice(1).map((bounds) => bounds.map((bound) => measured('times', bound))),
+    [
+      ['not known yet', 'no bound known', '0.5×', '1.3×'],
+      ['not known yet', '2×', 'no bound known', '2.1×'],
+    ],
+  );
+  assert.deepEqual(
+    found[0].series.map(({ label, dash }) => [label, Boolean(dash)]),
+    [
+      ['at least', false],
+      ['at most', true],
+    ],
+    'one is dashed, so that they differ without colour',
+  );
   assert.deepEqual(found[0].thresholds, [{ value: 1, text: 'as legacy' }]);
-  assert.equal(measured('times', 2.1), '2.1×');
+});
+
+test('a bound that is known is drawn where it is', () => {
+  const scaleOf = (from, to) =>
+    evidenceChart({ trail: [], intervals: [[minute(29), from, to]] }, { id: 'interval error_rate' }).scale;
+  assert.deepEqual(scaleOf(1.75, null), { isLog: true, min: 0.1, max: 10 });
+  assert.deepEqual(scaleOf(12, 29), { isLog: true, min: 0.1, max: 100 });
+  assert.deepEqual(scaleOf(0.05, 1.2), { isLog: true, min: 0.01, max: 10 });
+});
+
+test('the evidence of a gate says whether it is of what the gate asks for, or of the contrary', () => {
+  const gateOf = (condition, figure) => {
+    const gates = [{ condition, terms: [], figures: [{ metric: 'error_rate', ...figure }] }];
+    const { title, thresholds } = evidenceChart(
+      { of: 'gate', condition, trail: [[minute(29), 3]] },
+      { rollout: view({ stages: [{ gates }] }), id: `evidence gate ${condition} error_rate` },
+    );
+    return [title, thresholds[0].text];
+  };
+  assert.deepEqual(gateOf('error_rate <= legacy', { op: '<=', shows: 'more' }), [
+    'Gate error_rate <= legacy: evidence that new is worse',
+    'fails',
+  ]);
+  assert.deepEqual(gateOf('error_rate < legacy', { op: '<', shows: 'less' }), [
+    'Gate error_rate < legacy: evidence that new is better',
+    'enough',
+  ]);
+  assert.deepEqual(
+    gateOf('error_rate < legacy', { op: '<', shows: 'more' }),
+    ['Gate error_rate < legacy: evidence that new is worse', 'fails'],
+    'once it is refuted',
+  );
+  assert.deepEqual(
+    gateOf('error_rate <= legacy', { op: '<=' }),
+    ['Gate error_rate <= legacy: evidence', 'significant'],
+    'one of another stage does not say',
+  );
+});
+
+test('evidence and interval end with the traffic on new', () => {
+  const trail = [26, 27, 28, 29].map((index) => [minute(index), 300]);
+  const intervals = [26, 27, 28, 29].map((index) => [minute(index), 2, 9]);
+  const legacy = [28, 29].map((index) => window(index, { sides: [side('legacy', { requests: 9 })] }));
+  const back = { windows: [...busy(0, 28), ...legacy] };
+  const times = [27, 28].map((index) => (START + index * MINUTE_MS) / 1_000);
+  for (const id of [NAME, 'interval error_rate']) {
+    const one = evidenceChart({ trail, intervals, e_value: 300 }, { ...back, id });
+    assert.deepEqual(one.data[0], times, id);
+    assert.equal(one.note, 'It ends with the traffic on new.');
+    assert.equal(evidenceChart({ trail, intervals, e_value: 300 }, { id }).note, '');
+  }
+  const ratio = { of: 'sample_ratio', condition: 'sample_ratio', metric: 'share', trail, e_value: 300 };
+  assert.equal(
+    evidenceChart(ratio, { ...back, id: 'evidence sample_ratio sample_ratio share' }).data[0].length,
+    4,
+    'that nobody is on new is what it finds',
+  );
+});
+
+test('nobody is compared after a rollback to 0 %, whoever is on new still, and whatever a window spans', () => {
+  const rollout = view({ percentage: 0, state: { phase: 'rolled_back', groups: [], since: minute(28) } });
+  const trail = [26, 27, 28, 29].map((index) => [minute(index), 300]);
+  const one = evidenceChart({ trail, e_value: 300 }, { rollout });
+  assert.equal(one.data[0].at(-1), (START + 29 * MINUTE_MS) / 1_000);
 });
 
 test('a trail with a hole has a gap there, and goes on to now', () => {

@@ -127,7 +127,7 @@ test('a failure is injected by form, and the plan goes back as the command says'
   let after;
   await eventually(async () => {
     const shown = await verdict.innerText();
-    [, after] = /^Rolled back after (.*) at pilot, 5 %/.exec(shown);
+    [, after] = /^Rolled back after (.*) at pilot, 5\u00a0%/.exec(shown);
     for (const words of [expected.reason.replaceAll('`', '').replace(/^the/, 'The'), ...costOf(expected)])
       assert.ok(shown.includes(words), `${words} in ${shown}`);
   });
@@ -190,7 +190,7 @@ test('many seeds tell how often, with an interval', async () => {
   await eventually(async () =>
     assert.match(
       await page.locator('.rates').innerText(),
-      /Rolled back\s+\d+ %, with an interval of 95 % from [\d.]+ % to [\d.]+ %/,
+      /Rolled back\s+\d+\u00a0%, with an interval of 95\u00a0% from [\d.]+\u00a0% to [\d.]+\u00a0%/,
     ),
   );
   await finds(page);

@@ -47,7 +47,7 @@ test('guardrails are reported in sentences, with their figures on demand', async
   const row = page.locator('.verdict', { hasText: 'error_rate > legacy' }).first();
   await row.getByText('Not enough data').waitFor();
   await row.locator('summary').click();
-  await row.getByRole('rowheader', { name: 'Evidence' }).waitFor();
+  await row.getByRole('rowheader', { name: 'Evidence that new is worse' }).waitFor();
   await page.waitForTimeout(2_500);
   await eventually(async () =>
     assert.equal(await row.locator('details').evaluate((node) => node.open), true, 'it stays open through updates'),

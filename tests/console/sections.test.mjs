@@ -143,7 +143,7 @@ test('flags have a table that buttons sort', async () => {
   await until('both flags are there', async () => assert.deepEqual(await keys(), ['alpha', 'beta']));
   await gate.command('beta', 'start');
   await until('beta gets its share without a reload', async () =>
-    assert.match(await table.getByRole('row', { name: /beta/ }).innerText(), /5 %.*Running/s),
+    assert.match(await table.getByRole('row', { name: /beta/ }).innerText(), /5\u00a0%.*Running/s),
   );
   await table.getByRole('button', { name: 'Who gets new' }).click();
   await until('the table says how it is sorted', async () =>
@@ -265,7 +265,10 @@ test('new entries of the history appear at the top, and each has a link', async 
   await history.getByText('“A quarter is enough”').waitFor();
   const first = history.locator('.history-change').first();
   await eventually(async () =>
-    assert.match(await first.innerText(), /ana set it to 25 %.*running in half at 50 % → paused in half at 25 %/s),
+    assert.match(
+      await first.innerText(),
+      /ana set it to 25\u00a0%.*running in half at 50\u00a0% → paused in half at 25\u00a0%/s,
+    ),
   );
   await history.getByRole('button', { name: 'Alerts' }).click();
   await until('changes are gone', async () => assert.equal(await history.getByText('ana started it').count(), 0));
@@ -282,7 +285,7 @@ test('a subject’s side is explained, and again when it changes', async () => {
   await page.locator('#explain-id').fill('user-1');
   await page.keyboard.press('Enter');
   await until('their place is reported', async () =>
-    assert.match(await said.innerText(), new RegExp(`“user-1” gets (new|legacy): bucket ${bucket / 1_000} %`)),
+    assert.match(await said.innerText(), new RegExp(`“user-1” gets (new|legacy): bucket ${bucket / 1_000}\u00a0%`)),
   );
   await gate.command('shop', 'kill');
   await until('the kill is reported', async () =>

@@ -60,7 +60,7 @@ test('what copies have shown is on the screen as the API has it, with samples an
   });
   await eventually(async () => {
     const text = await section().innerText();
-    assert.match(text, /100 % of the requests on legacy are copied to new/);
+    assert.match(text, /100\u00a0% of the requests on legacy are copied to new/);
     assert.match(text, /\d+ copies since the stage began/);
     assert.match(text, /Answered otherwise\s+\d/);
     assert.match(text, /Failed on new\s+\d/);

@@ -1,10 +1,11 @@
 // What the console says, without a browser.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { shownOf } from '../../www/state/shown.js';
 import { reasonsOf, reasonText } from '../../www/text/commands.js';
 import { count, evidence, evidenceShare, figure, percent, plural } from '../../www/text/numbers.js';
 import { cost, headline } from '../../www/text/rehearse.js';
-import { healthOf, nextOf, rank, verdictOf } from '../../www/text/rollout.js';
+import { healthOf, nextOf, rank, verdictOf, warningsOf } from '../../www/text/rollout.js';
 import { ago, duration, time, until } from '../../www/text/time.js';
 import { listed, sentence } from '../../www/text/words.js';
 
@@ -128,6 +129,43 @@ test('what needs attention comes first', () => {
     'no verdict is no news',
   );
   assert.equal(healthOf(rollout({}, { guardrails: [{ verdict: 'pass' }] })).word, 'Clear');
+});
+
+test('what is wrong with a running rollout is named in a few words, and asks for attention', () => {
+  const problems = [
+    { on: 'srm', what: 'users are not split as the percentage says', is_found: false },
+    { on: 'no_traffic', what: 'no requests arrive', is_found: true },
+    { on: 'from_a_later_version', what: 'something else', is_found: true },
+  ];
+  const observer = { mode: 'observe', acts: 'would have rolled back', verdict: 'pass' };
+  const guardrails = [observer, { ...observer, observed_at: '2026-12-02T13:00:00Z' }];
+  const found = (live, changes) => warningsOf(rollout(live, changes)).map(({ word, tone }) => `${word} ${tone}`);
+  assert.deepEqual(found({}, { problems, guardrails }), [
+    'No traffic warn',
+    'something else warn',
+    'Would have rolled back warn',
+  ]);
+  assert.deepEqual(found({}, { problems: problems.slice(0, 1), guardrails: [observer] }), []);
+  assert.deepEqual(found({ killed: true }, { problems, guardrails }), [], 'a kill is above all of it');
+  assert.deepEqual(found({}, {}), [], 'an older deployment tells nothing');
+  for (const changes of [{ problems }, { guardrails }]) assert.equal(rank(rollout({}, changes)), 3);
+});
+
+test('evidence is of what a gate asks for, or of the contrary', () => {
+  /** @type {any[]} */
+  const all = [
+    ['gate', '<=', 'more', 'worse'],
+    ['gate', '<', 'less', 'better'],
+    ['gate', '<', 'more', 'worse'],
+    ['gate', '>=', 'less', 'worse'],
+    ['gate', '>', 'more', 'better'],
+    ['guardrail', '>', 'more', 'worse'],
+    ['guardrail', '<', 'less', 'worse'],
+    ['guardrail', '>', 'doubled', 'worse'],
+    ['ratio', '=', 'more', null],
+    ['gate', '<=', undefined, null],
+  ];
+  for (const [kind, op, shows, said] of all) assert.equal(shownOf(kind, { op, shows }), said, `${kind} ${op} ${shows}`);
 });
 
 test('a verdict is named by what it is of', () => {

@@ -17,9 +17,19 @@ function fill(node, props, children) {
     if (name.startsWith('on')) node.addEventListener(name.slice(2), value);
     else setAttr(node, name, value);
   }
-  node.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  const shown = children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false);
+  node.append(...shown.map((child) => together(node, child)));
   return node;
 }
+
+/** What is copied from these, or sent, stays as it was written. */
+const VERBATIM = new Set(['CODE', 'PRE', 'TEXTAREA', 'OPTION']);
+
+/** A number and its `%`, and both sides of a `×`, stay on one line. */
+const together = (node, text) =>
+  typeof text === 'string' && !VERBATIM.has(node.tagName)
+    ? text.replace(/(\d) %/g, '$1\u00a0%').replace(/(\d) × /g, '$1\u00a0×\u00a0')
+    : text;
 
 /** Null, undefined and false remove the attribute, true sets it empty. */
 export function setAttr(node, name, value) {
@@ -32,7 +42,7 @@ export function setAttr(node, name, value) {
 }
 
 export function setText(node, text) {
-  const wanted = text ?? '';
+  const wanted = together(node, text ?? '');
   if (node.textContent !== wanted) node.textContent = wanted;
 }
 
@@ -49,7 +59,8 @@ export function setValue(input, value) {
 export function replaceFor(node, mark, make) {
   if (node.tidegateMark === mark) return;
   node.tidegateMark = mark;
-  node.replaceChildren(...[make()].flat(Infinity).filter(Boolean));
+  const shown = [make()].flat(Infinity).filter(Boolean);
+  node.replaceChildren(...shown.map((child) => together(node, child)));
 }
 
 /**

@@ -122,12 +122,14 @@ const isNothing = (value) => value === null || value === undefined;
 
 /**
  * What uPlot draws: each series without its last point where that goes on still, then, dotted, the way
- * to that point.
+ * to that point. Where a multiple has no bound, no line stands for one.
  * @param {Spec} spec
  * @returns {uPlot.AlignedData}
  */
-function drawn({ data: [xs, ...columns], scale, isPartial }) {
-  const within = (value) => (isNothing(value) ? null : scale ? Math.min(Math.max(value, scale.min), scale.max) : value);
+function drawn({ unit, data: [xs, ...columns], scale, isPartial }) {
+  const isUnbounded = (value) => unit === 'times' && !Number.isFinite(value);
+  const within = (value) =>
+    isNothing(value) || isUnbounded(value) ? null : scale ? Math.min(Math.max(value, scale.min), scale.max) : value;
   const solid = columns.map((column) => column.map(within));
   const end = xs.length - 1;
   const dotted = solid.map((column) =>

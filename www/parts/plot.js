@@ -149,11 +149,11 @@ function outline({ title, button, legend, body, empty, note }, spec) {
   setHidden(body, Boolean(spec.empty));
   setHidden(button, Boolean(spec.empty));
   replaceFor(legend, JSON.stringify(spec.series), () =>
-    (spec.series ?? []).map(({ label, side }) =>
+    (spec.series ?? []).map(({ label, side, dash }) =>
       el(
         'li',
         {},
-        el('span', { class: `plot-key plot-key-${side}` }),
+        el('span', { class: `plot-key plot-key-${side}${dash ? ' plot-key-dashed' : ''}` }),
         el('span', {}, label),
         el('b', { class: 'number' }),
       ),

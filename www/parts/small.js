@@ -1,6 +1,6 @@
 // Small parts: an icon, a badge (a word with an icon on a tinted ground), a bar, a note that stands out, text with
 // code in it, a link to a place on the page.
-import { el, replaceFor, setAttr, svg } from './dom.js';
+import { el, keyed, replaceFor, setAttr, setHidden, svg } from './dom.js';
 
 const SHAPES = {
   draft: ['M8 2.2a5.8 5.8 0 1 0 0 11.6A5.8 5.8 0 0 0 8 2.2Z'],
@@ -41,6 +41,19 @@ export function badge() {
     update({ icon: name, word, tone }) {
       setAttr(root, 'data-tone', tone);
       replaceFor(root, `${name} ${word}`, () => [icon(name), el('span', {}, word)]);
+    },
+  };
+}
+
+/** Several badges, each found again by its word; hidden while there are none. */
+export function badges() {
+  const root = el('span', { class: 'badges' });
+  const update = keyed(root, ({ word }) => word, badge);
+  return {
+    root,
+    update(items) {
+      setHidden(root, items.length === 0);
+      update(items);
     },
   };
 }

@@ -1,5 +1,6 @@
 // A condition with its verdict, the sentence behind it, and on demand its figures in tables.
 
+import { shownOf } from '../state/shown.js';
 import { count, evidence, evidenceShare, figure, round } from '../text/numbers.js';
 import { verdictOf } from '../text/rollout.js';
 import { ago } from '../text/time.js';
@@ -30,7 +31,11 @@ export function verdict(kind) {
       el('div', { class: 'verdict-foot' }, details, nodes.since),
     ),
   );
-  const updateTables = keyed(tables, (item) => item.id, figureTable);
+  const updateTables = keyed(
+    tables,
+    (item) => item.id,
+    () => figureTable(kind),
+  );
 
   return {
     root,
@@ -52,7 +57,7 @@ export function verdict(kind) {
 const ageLine = ({ since }, now) =>
   since ? `for ${ago(since, now)}`.replace(/ ago$/, '').replace('for just now', 'just now') : '';
 
-function figureTable() {
+function figureTable(kind) {
   const caption = el('caption');
   const body = el('tbody');
   const evidenceBar = bar();
@@ -61,12 +66,12 @@ function figureTable() {
     update(item) {
       setText(caption, item.metric);
       replaceFor(body, JSON.stringify(item), () =>
-        rows(item).map(([name, value]) =>
+        rows(kind, item).map(([name, value]) =>
           el(
             'tr',
             {},
             el('th', { scope: 'row' }, name),
-            el('td', { class: 'number' }, value, name === 'Evidence' && evidenceBar.root),
+            el('td', { class: 'number' }, value, name.startsWith('Evidence') && evidenceBar.root),
           ),
         ),
       );
@@ -81,17 +86,22 @@ const OF_NO_SIDE = /^(signal|faults|percentage)\b/;
 const COUNTED = { requests: 'Requests', page_views: 'Page views', users: 'Users', sessions: 'Sessions' };
 
 /** Requests and the exposures of the sequential test are different counts, so each has its name. */
-function rows({ metric, value, legacy, bound, of, observations, observations_legacy, exposures, e_value, e_needed }) {
+function rows(kind, figures) {
+  const { metric, value, legacy, bound, of, observations, exposures, e_value: found, e_needed: needed } = figures;
   const isCompared = legacy !== undefined;
   const counted = COUNTED[of] ?? 'Observations';
   const out = [[OF_NO_SIDE.test(metric) ? 'Value' : 'New', figure(metric, value)]];
   if (isCompared) out.push(['Legacy', figure(metric, legacy)]);
   out.push(['Bound', isCompared && bound !== null ? `${round(bound, 3)} × legacy` : figure(metric, bound)]);
   out.push([isCompared ? `${counted} on new` : counted, count(observations)]);
-  if (observations_legacy !== undefined) out.push([`${counted} on legacy`, count(observations_legacy)]);
+  if (figures.observations_legacy !== undefined) out.push([`${counted} on legacy`, count(figures.observations_legacy)]);
   if (exposures) out.push(['Exposures in the test, new', count(exposures.new)]);
   if (exposures) out.push(['Exposures in the test, legacy', count(exposures.legacy)]);
-  if (e_needed !== undefined && e_needed !== null)
-    out.push(['Evidence', `${evidence(e_value ?? null)}, threshold ${evidence(e_needed)}`]);
+  const shows = shownOf(kind, figures);
+  if (needed !== undefined && needed !== null)
+    out.push([
+      `Evidence${shows ? ` that new is ${shows}` : ''}`,
+      `${evidence(found ?? null)}, threshold ${evidence(needed)}`,
+    ]);
   return out;
 }

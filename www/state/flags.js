@@ -1,6 +1,6 @@
 // The flags among the rollouts, as rows of a table: filtered and sorted as somebody chose.
 import { percent } from '../text/numbers.js';
-import { healthOf, phaseOf } from '../text/rollout.js';
+import { healthOf, phaseOf, warningsOf } from '../text/rollout.js';
 
 /** @import { Rollout } from '../../types/api.js' */
 /** @import { Event, FlagColumn } from './events.js' */
@@ -53,6 +53,7 @@ function rowOf(view) {
     description,
     who: percentage === 0 && groups ? state.groups.join(', ') : `${percent(percentage)}${groups}`,
     phase,
+    warnings: warningsOf(view),
     health,
     since: state.since,
     order: { key, percentage, phase: phase.word, health: health?.word ?? '', since: state.since },

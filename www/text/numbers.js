@@ -46,7 +46,7 @@ export function evidenceShare(value, needed) {
 }
 
 /** `share` is from 0 to 1, `ms` milliseconds, `score` a number, `count` a count, `evidence` an e-value,
- * `times` a multiple of legacy's. */
+ * `times` a bound of a multiple of legacy's: infinite for none, and no number where neither is known. */
 export function measured(unit, value) {
   if (value === null || value === undefined) return '–';
   return WORDS[unit](value);
@@ -61,7 +61,8 @@ const WORDS = {
   ms: milliseconds,
   score: (value) => figures(value),
   count: (value) => (value >= 100 ? count(value) : figures(value)),
-  times: (value) => `${figures(value)}×`,
+  times: (value) =>
+    Number.isNaN(value) ? 'not known yet' : Number.isFinite(value) ? `${figures(value)}×` : 'no bound known',
   evidence: (value) => (value === Infinity ? 'beyond measure' : evidence(value)),
 };
 

@@ -2,6 +2,7 @@
 // decides nothing.
 import { percent, plural } from './numbers.js';
 import { time, until } from './time.js';
+import { upper } from './words.js';
 
 /** @import { Rollout, Verdict } from '../../types/api.js' */
 
@@ -58,6 +59,29 @@ export function actedOf({ guardrails }, entry) {
   const { index, condition } = entry.cause;
   const known = guardrails[index];
   return known?.when === condition ? known : guardrails.find(({ when }) => when === condition);
+}
+
+const WARNINGS = {
+  srm: 'Sample ratio mismatch',
+  no_traffic: 'No traffic',
+  low_traffic: 'Low traffic',
+  measuring_stopped: 'Measuring stopped',
+  identity_mixed: 'Identity mixed',
+  config_fault: 'Config fault',
+};
+
+/**
+ * What is wrong with a rollout whose phase alone says that all is well, each as a badge: the problems that are found, and
+ * guardrails that only observe and would have acted in this attempt. A killed one or a draft has no such news.
+ * @param {Pick<Rollout, 'state' | 'problems' | 'guardrails'>} rollout
+ * @returns {{ word: string, icon: string, tone: string }[]}
+ */
+export function warningsOf({ state, problems, guardrails }) {
+  if (state.killed || state.phase === 'draft') return [];
+  const words = (problems ?? []).filter(({ is_found: isFound }) => isFound).map(({ on, what }) => WARNINGS[on] ?? what);
+  const observed = guardrails.filter(({ mode, observed_at: at }) => mode === 'observe' && at);
+  words.push(...new Set(observed.map(({ acts }) => upper(acts))));
+  return words.map((word) => ({ word, icon: 'warning', tone: 'warn' }));
 }
 
 /** The place of the current stage, from 0; -1 where the plan no longer has it. */
@@ -136,10 +160,15 @@ const WAITS = {
   completed: () => 'nothing: it is done',
 };
 
-/** How much a rollout asks for attention: the smaller, the further up it stands. */
-export function rank({ state, faults, guardrails }) {
+/**
+ * How much a rollout asks for attention: the smaller, the further up it stands.
+ * @param {Rollout} rollout
+ */
+export function rank(rollout) {
+  const { state, faults, guardrails } = rollout;
   if (state.killed) return 0;
   if (state.phase === 'rolled_back') return 1;
   if (faults.length > 0 || guardrails.some(({ verdict, mode }) => verdict === 'fail' && mode !== 'observe')) return 2;
+  if (warningsOf(rollout).length > 0) return 3;
   return { paused: 3, running: 4, draft: 5, completed: 6 }[state.phase] ?? 4;
 }

@@ -57,7 +57,7 @@ export const MEANINGS = [
   ],
   [
     'Evidence',
-    'The result of a sequential test: how many times likelier the figures are if new is worse than legacy. 1 says nothing. “850 (threshold 400)” is significant: at most one in 400 harmless releases ever gets there by chance.',
+    'The result of a sequential test: how many times likelier the figures are if new is worse than legacy; at a gate such as “< legacy”, if it is better. 1 says nothing. “850 (threshold 400)” is significant: at most one in 400 harmless releases ever gets there by chance.',
   ],
   [
     'Too few users affected',

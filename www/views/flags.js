@@ -1,7 +1,7 @@
 // The flags: rollouts without upstreams of their own, one row each.
 
 import { el, keyed, setAttr, setHidden, setText } from '../parts/dom.js';
-import { badge } from '../parts/small.js';
+import { badge, badges } from '../parts/small.js';
 import { flagsOf } from '../state/flags.js';
 import { rolloutHash } from '../state/route.js';
 import { ago, time } from '../text/time.js';
@@ -95,6 +95,7 @@ function createRow() {
   const description = el('span', { class: 'flags-description' });
   const who = el('td', {});
   const phase = badge();
+  const warnings = badges();
   const health = badge();
   const since = el('time', {});
   return {
@@ -103,7 +104,7 @@ function createRow() {
       {},
       el('th', { scope: 'row' }, link, description),
       who,
-      el('td', {}, phase.root),
+      el('td', {}, phase.root, ' ', warnings.root),
       el('td', {}, health.root),
       el('td', {}, since),
     ),
@@ -114,6 +115,7 @@ function createRow() {
       setHidden(description, !row.description);
       setText(who, row.who);
       phase.update(row.phase);
+      warnings.update(row.warnings);
       setHidden(health.root, !row.health);
       if (row.health) health.update(row.health);
       setText(since, ago(row.since, now));

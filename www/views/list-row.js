@@ -1,14 +1,15 @@
 // A rollout in the list: one line on a wide screen, a small card on a phone.
 
 import { el, replaceFor, setAttr, setHidden, setText } from '../parts/dom.js';
-import { badge, bar, icon } from '../parts/small.js';
+import { badge, badges, bar, icon } from '../parts/small.js';
 import { rolloutHash } from '../state/route.js';
 import { percent, plural } from '../text/numbers.js';
-import { healthOf, nextShort, phaseOf, stageOf } from '../text/rollout.js';
+import { healthOf, nextShort, phaseOf, stageOf, warningsOf } from '../text/rollout.js';
 import { sentence } from '../text/words.js';
 
 export function row({ key }) {
   const phase = badge();
+  const warnings = badges();
   const health = badge();
   const share = bar();
   const cells = {
@@ -24,7 +25,13 @@ export function row({ key }) {
     'li',
     { class: 'row' },
     el('div', { class: 'row-phase' }, phase.root),
-    el('div', { class: 'row-name' }, el('a', { href: rolloutHash(key) }, key), cells.description, cells.faults),
+    el(
+      'div',
+      { class: 'row-name' },
+      el('div', { class: 'row-title' }, el('a', { href: rolloutHash(key) }, key), warnings.root),
+      cells.description,
+      cells.faults,
+    ),
     el('div', { class: 'row-share' }, cells.percentage, share.root),
     el('div', { class: 'row-where' }, cells.stage, cells.place),
     el('div', { class: 'row-health' }, cells.health),
@@ -36,6 +43,7 @@ export function row({ key }) {
     update(rollout, now) {
       const { state } = rollout;
       phase.update(phaseOf(state));
+      warnings.update(warningsOf(rollout));
       const found = healthOf(rollout);
       setHidden(cells.health, !found);
       if (found) health.update(found);

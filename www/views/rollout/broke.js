@@ -1,9 +1,9 @@
 // What broke: what new has more of than legacy, each thing with its counts on both sides. Hidden while that is nothing.
 import { el, replaceFor, setHidden } from '../../parts/dom.js';
-import { count, share } from '../../text/numbers.js';
+import { count, plural, share } from '../../text/numbers.js';
 import { time } from '../../text/time.js';
 
-/** @import { Broke, Failure, People, ScriptError, Share, StandsOut } from '../../../types/api.js' */
+/** @import { Broke, Failure, People, Rollout, ScriptError, Share, StandsOut } from '../../../types/api.js' */
 
 const MINUTE_MS = 60_000;
 
@@ -28,20 +28,33 @@ export function mount(root) {
   return {
     update({ rollout: { view } }) {
       setHidden(root, !view.broke);
-      if (view.broke) replaceFor(body, JSON.stringify(view.broke), () => parts(view.broke));
+      if (!view.broke) return;
+      const lead = leadOf(view);
+      replaceFor(body, JSON.stringify([view.broke, lead]), () => parts(view.broke, lead));
     },
     unmount() {},
   };
 }
 
-/** @param {Broke} broke */
-function parts({ minutes, failures = [], scripts = [], stands_out: standsOut = [], failing, erring }) {
+/**
+ * What the figures are of. After a rollback or a kill the minutes are those until then, and requests are counted on.
+ * @param {Rollout} view
+ */
+function leadOf({ broke: { minutes }, state, percentage }) {
+  if (!state.killed && state.phase !== 'rolled_back')
+    return `What new has more of than legacy, in ${minutes === 1 ? 'the last minute' : `${minutes} minutes`} of this attempt.`;
+  const what = state.killed ? 'kill' : 'rollback';
+  const who = percentage === 0 ? 'legacy is' : 'both are';
+  return `What new had more of than legacy, in ${plural(minutes, 'minute')} of this attempt before the ${what}; ${who} counted until now.`;
+}
+
+/**
+ * @param {Broke} broke
+ * @param {string} lead
+ */
+function parts({ failures = [], scripts = [], stands_out: standsOut = [], failing, erring }, lead) {
   return [
-    el(
-      'p',
-      { class: 'muted small' },
-      `What new has more of than legacy, in ${minutes === 1 ? 'the last minute' : `${minutes} minutes`} of this attempt.`,
-    ),
+    el('p', { class: 'muted small' }, lead),
     failures.length + scripts.length > 0 &&
       el(
         'table',
@@ -60,7 +73,8 @@ const column = (text) => el('th', { scope: 'col', class: 'number' }, text);
 /** @param {Failure} failure */
 function failureRow({ class: of, endpoint, path, new: own, legacy, statuses = [] }) {
   const at = endpoint ? ` at ${endpoint}` : '';
-  const more = [path, ...statuses.map(([status, times]) => `${status} × ${count(times)}`)].filter(Boolean).join(', ');
+  const times = statuses.map(([status, often]) => el('span', { class: 'broke-times' }, `${status} × ${count(often)}`));
+  const more = [path, ...times].filter(Boolean).flatMap((part, index) => (index > 0 ? [', ', part] : [part]));
   return row(el('span', {}, `${CLASSES[of] ?? of}${at}`), more, own, legacy, 'requests');
 }
 
@@ -89,7 +103,7 @@ function row(name, more, own, legacy, what) {
   return el(
     'tr',
     {},
-    el('th', { scope: 'row' }, name, more && el('span', { class: 'muted small broke-more' }, more)),
+    el('th', { scope: 'row' }, name, more.length > 0 && el('span', { class: 'muted small broke-more' }, more)),
     el('td', { class: 'number' }, shareOf(own, what)),
     el('td', { class: 'number' }, shareOf(legacy, what)),
   );

@@ -2,11 +2,11 @@
 // it last.
 
 import { el, replaceFor, setHidden, setText } from '../../parts/dom.js';
-import { badge, bar, icon } from '../../parts/small.js';
+import { badge, badges, bar, icon } from '../../parts/small.js';
 import { isStale } from '../../state/contact.js';
 import { rolloutHash } from '../../state/route.js';
 import { percent, plural } from '../../text/numbers.js';
-import { actedOf, isAway, lastMove, nextOf, phaseOf, stageOf } from '../../text/rollout.js';
+import { actedOf, isAway, lastMove, nextOf, phaseOf, stageOf, warningsOf } from '../../text/rollout.js';
 import { ago, time } from '../../text/time.js';
 import { actor, listed, sentence, upper } from '../../text/words.js';
 
@@ -14,6 +14,7 @@ const ROUTES_MAX = 4;
 
 export function mount(root) {
   const phase = badge();
+  const warnings = badges();
   const share = bar('bar-large');
   const nodes = {
     key: el('h1', { tabindex: '-1' }),
@@ -33,7 +34,7 @@ export function mount(root) {
       'div',
       { class: 'rollout-title' },
       el('a', { class: 'back small', href: '#/' }, icon('back'), 'Rollouts'),
-      el('div', { class: 'title-line' }, nodes.key, phase.root),
+      el('div', { class: 'title-line' }, nodes.key, phase.root, warnings.root),
       nodes.description,
       nodes.routes,
     ),
@@ -65,6 +66,7 @@ export function mount(root) {
       const { now } = state;
       const live = view.state;
       phase.update(phaseOf(live));
+      warnings.update(warningsOf(view));
       share.update(view.percentage / 100);
       setText(nodes.key, view.key);
       setHidden(nodes.description, !view.description);

@@ -22,17 +22,18 @@ import * as verdicts from './verdicts.js';
 /** @import { Dispatch } from '../../state/events.js' */
 
 /**
- * The sections, in order. `column`: what one steers by stands on the left, what one watches on the right; on a phone the
- * left comes first. Each is `{ mount(root, dispatch) }`, whose root is the section's element with its heading already in
+ * The sections, in order. `column`: what one steers by stands on the left, what one watches on the right; what is wrong
+ * comes before it there, and on a phone before everything, then the left. Each is `{ mount(root, dispatch) }`, whose root is the section's element with its heading already in
  * it; a section with nothing to say hides it.
  */
 const SECTIONS = [
+  { id: 'broke', title: 'What broke', column: 'wrong', mount: broke.mount },
+  { id: 'problems', title: 'Problems', column: 'wrong', mount: verdicts.mountProblems },
   { id: 'stages', title: 'Stages', column: 'left', mount: ladder.mount },
   { id: 'checklist', title: 'Checklist', column: 'left', mount: checklist.mount },
   { id: 'notes', title: 'Notes', column: 'left', mount: checklist.mountNotes },
   { id: 'explain', title: 'Explain a user', column: 'left', mount: explain.mount },
   { id: 'papers', title: 'Papers', column: 'left', mount: papers.mount },
-  { id: 'broke', title: 'What broke', column: 'right', mount: broke.mount },
   { id: 'verdicts', title: 'Guardrails and gates', column: 'right', mount: verdicts.mount },
   { id: 'signals', title: 'Signals', column: 'right', mount: signals.mount },
   { id: 'shadow', title: 'Shadow traffic', column: 'right', mount: shadow.mount },
@@ -52,16 +53,17 @@ export function mount(root, dispatch) {
     commands: el('div'),
     faults: el('div', { class: 'stack' }),
   };
-  const columns = { left: el('div', { class: 'column' }), right: el('div', { class: 'column' }) };
+  const column = (name) => el('div', { class: `column column-${name}` });
+  const columns = { wrong: column('wrong'), left: column('left'), right: column('right') };
   const parts = [header.mount(slots.header), commands.mount(slots.commands, dispatch), faults.mount(slots.faults)];
   const jumps = [];
-  for (const { id, title, column, mount: mountSection } of SECTIONS) {
+  for (const { id, title, column: place, mount: mountSection } of SECTIONS) {
     const section = el(
       'section',
       { class: 'card section', id, 'aria-labelledby': `${id}-title` },
       el('h2', { id: `${id}-title` }, title),
     );
-    columns[column].append(section);
+    columns[place].append(section);
     jumps.push({ section, item: el('li', {}, jump(id, title)) });
     parts.push(mountSection(section, dispatch));
   }
@@ -81,7 +83,7 @@ export function mount(root, dispatch) {
         jumps.map(({ item }) => item),
       ),
     ),
-    el('div', { class: 'columns' }, columns.left, columns.right),
+    el('div', { class: 'columns columns-rollout' }, columns.wrong, columns.left, columns.right),
   );
   root.append(nothing, body);
   parts.push(shortcuts(dispatch));
@@ -97,6 +99,10 @@ export function mount(root, dispatch) {
       if (view === null) return;
       for (const part of parts) part.update(state);
       for (const { section, item } of jumps) setHidden(item, section.hidden);
+      setHidden(
+        columns.wrong,
+        [...columns.wrong.children].every(({ hidden }) => hidden),
+      );
     },
     unmount() {
       for (const part of parts) part.unmount?.();

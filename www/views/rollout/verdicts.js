@@ -1,4 +1,4 @@
-// Guardrails, the gates of the current stage, and the sample ratio: each with its verdict, in
+// Guardrails, the gates of the current stage, the sample ratio and problems: each with its verdict, in
 // a sentence, and its figures.
 import { el, keyed, setHidden, setText } from '../../parts/dom.js';
 import { verdict } from '../../parts/verdict.js';
@@ -17,10 +17,9 @@ export function mount(root) {
     'Own past',
     'With nobody on legacy: whether new is as it was at this time of day. It alerts, and rolls nothing back.',
   );
-  const problems = group('problem', 'Problems', 'They make the figures above worth less.');
   const words = meanings();
   const none = el('p', { class: 'muted' }, 'This plan has neither guardrails nor gates: only its operators watch it.');
-  root.append(guardrails.root, gates.root, ratio.root, past.root, problems.root, none, words);
+  root.append(guardrails.root, gates.root, ratio.root, past.root, none, words);
 
   return {
     update({ rollout: { view }, history, now }) {
@@ -51,10 +50,28 @@ export function mount(root) {
         })),
         now,
       );
-      problems.update((view.problems ?? []).filter(({ is_found: isFound }) => isFound).map(problemRow), now);
       const isWatched = view.guardrails.length > 0 || view.stages.some((one) => one.gates.length > 0);
       setHidden(none, isWatched);
       setHidden(words, !isWatched);
+    },
+    unmount() {},
+  };
+}
+
+/** What makes the figures worth less; hidden while that is nothing. */
+export function mountProblems(root) {
+  const list = el('ul', { class: 'verdicts' });
+  root.append(el('p', { class: 'muted small' }, 'They make the figures worth less.'), list);
+  const update = keyed(
+    list,
+    ({ id }) => id,
+    () => verdict('problem'),
+  );
+  return {
+    update({ rollout: { view }, now }) {
+      const found = (view.problems ?? []).filter(({ is_found: isFound }) => isFound);
+      setHidden(root, found.length === 0);
+      update(found.map(problemRow), now);
     },
     unmount() {},
   };
