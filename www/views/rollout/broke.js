@@ -63,7 +63,7 @@ function parts({ failures = [], scripts = [], stands_out: standsOut = [], failin
         el('tbody', {}, [...failures.map(failureRow), ...scripts.map(scriptRow)]),
       ),
     ...standsOut.map(standing),
-    failing && el('p', {}, `${people(failing)} had a failed request.`),
+    failing && el('p', {}, `${people(failing)} had a failed request, rescued ones included.`),
     erring && el('p', {}, `${people(erring)} had a JavaScript error.`),
   ].filter(Boolean);
 }
