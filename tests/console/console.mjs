@@ -81,6 +81,9 @@ export async function eventually(check) {
   }
 }
 
+/** What a page shows, with the spaces that it was told. */
+export const plain = (text) => text.replaceAll('\u00a0', ' ');
+
 /** The open dialog. */
 export const dialogOf = (page) => page.locator('dialog[open]');
 

@@ -7,7 +7,7 @@ import { after, afterEach, before, test } from 'node:test';
 import { COMMAND } from '../../scripts/command.mjs';
 import { AXE, launch } from '../browser/chromium.mjs';
 import { openDeployment } from '../browser/deployment.mjs';
-import { eventually } from './console.mjs';
+import { eventually, plain } from './console.mjs';
 
 const STAGED = readFileSync('plans/staged.toml', 'utf8');
 const ACTION_MS_MAX = 60_000;
@@ -126,8 +126,8 @@ test('a failure is injected by form, and the plan goes back as the command says'
   assert.equal(expected.outcome, 'rolled_back');
   let after;
   await eventually(async () => {
-    const shown = await verdict.innerText();
-    [, after] = /^Rolled back after (.*) at pilot, 5\u00a0%/.exec(shown);
+    const shown = plain(await verdict.innerText());
+    [, after] = /^Rolled back after (.*) at pilot, 5 %/.exec(shown);
     for (const words of [expected.reason.replaceAll('`', '').replace(/^the/, 'The'), ...costOf(expected)])
       assert.ok(shown.includes(words), `${words} in ${shown}`);
   });

@@ -7,7 +7,7 @@ import { measured } from '../../www/text/numbers.js';
 import { AXE, launch } from '../browser/chromium.mjs';
 import { openDeployment } from '../browser/deployment.mjs';
 import { startFrontend } from '../frontends/serve.mjs';
-import { eventually } from './console.mjs';
+import { eventually, plain } from './console.mjs';
 
 const WAIT_MS_MAX = 60_000;
 const VISITORS = 120;
@@ -112,7 +112,9 @@ async function rowsOf(title) {
   if ((await button.getAttribute('aria-expanded')) === 'false') await button.click();
   return plot(title)
     .locator('tbody tr')
-    .evaluateAll((rows) => rows.map((row) => [...row.querySelectorAll('td')].map((cell) => cell.textContent)));
+    .evaluateAll((rows) =>
+      rows.map((row) => [...row.querySelectorAll('td')].map((cell) => cell.textContent.replaceAll('\u00a0', ' '))),
+    );
 }
 
 async function until(what, check) {
@@ -197,7 +199,7 @@ test('the plots have the API’s numbers', async () => {
   const [[latest]] = errors;
   await plot('Errors').getByRole('button', { name: /Table/ }).click();
   await eventually(async () =>
-    assert.equal(await plot('Errors').locator('.plot-legend b').first().textContent(), latest),
+    assert.equal(plain(await plot('Errors').locator('.plot-legend b').first().textContent()), latest),
   );
   await eventually(async () =>
     assert.ok((await plot('Errors').locator('canvas').boundingBox()).width > 200, 'the plot is drawn'),
