@@ -294,6 +294,9 @@ fn a_rollback_says_what_broke_in_the_history_the_messages_the_report_and_the_vie
     // It outlasts the controller.
     world.crash();
     assert_eq!(rollout(&mut world, "shop")["what_broke"][0].as_str(), Some(figures[1]));
+    // What legacy answers afterwards is not what new has broken.
+    (0..5).for_each(|_| minute(&mut world, |window| requests(window, 900, 0)));
+    assert_eq!(rollout(&mut world, "shop")["what_broke"][0].as_str(), Some(figures[1]));
 }
 
 /// Every eighth request to new from Safari fails, of as many subjects.
