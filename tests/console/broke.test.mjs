@@ -80,6 +80,6 @@ test('once it is rolled back it is said until when each side is counted', async 
   await shows(
     page,
     '#broke',
-    /What new had more of than legacy, in \d+ minutes? of this attempt before the rollback; legacy is counted until now\./,
+    /What new had more of than legacy, in \d+ minutes? of this attempt before the rollback\./,
   );
 });

@@ -294,6 +294,11 @@ fn a_rollback_says_what_broke_in_the_history_the_messages_the_report_and_the_vie
     // It outlasts the controller.
     world.crash();
     assert_eq!(rollout(&mut world, "shop")["what_broke"][0].as_str(), Some(figures[1]));
+    // What legacy answers afterwards is not what new has broken.
+    let api = "api".parse().unwrap();
+    let legacy = |window: &mut Window| window.tally_mut(Variant::Legacy, Some(&api)).unwrap().requests = 900;
+    (0..5).for_each(|_| minute(&mut world, legacy));
+    assert_eq!(rollout(&mut world, "shop")["what_broke"][0].as_str(), Some(figures[1]));
 }
 
 /// Every eighth request to new from Safari fails, of as many subjects.

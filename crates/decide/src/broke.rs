@@ -35,14 +35,14 @@ const VIEWS_MIN: u64 = 3;
 /// For an interval of 95 %.
 const Z: f64 = 1.96;
 
-/// What broke in this attempt's last hour; `None` where nothing stands out.
+/// What broke in this attempt's last hour until `now`, with its minute; `None` where nothing stands out.
 pub fn of(plan: &Plan, record: &Record, metrics: &RolloutMetrics, now: Instant) -> Option<Broke> {
     let series = &metrics.series;
     let minute = minute_of(now);
     let span = Span { revision: record.begun_revision, minute: Some(minute.saturating_sub(MINUTES)) };
     let mut sides = Sides::default();
     let (mut failing, mut erring, mut first) = (Sample::EMPTY, Sample::EMPTY, minute);
-    for window in series.over(span).filter(|window| !window.sides.is_empty()) {
+    for window in series.over(span).filter(|window| window.minute <= minute && !window.sides.is_empty()) {
         first = first.min(window.minute);
         window.sides.iter().for_each(|(side, tally)| sides.add(side, tally));
         failing.merge(&window.failing);

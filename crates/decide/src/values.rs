@@ -42,9 +42,9 @@ impl Values {
         }
     }
 
-    /// The windows since this revision that reach into the last hour.
+    /// The windows since this revision that reach into the last hour until `now`.
     pub fn since(&self, revision: u64, now: Instant) -> impl Iterator<Item = &Window> {
-        self.0.iter().filter(move |own| own.revision >= revision && is_recent(own, now))
+        self.0.iter().filter(move |own| own.revision >= revision && own.minute <= minute_of(now) && is_recent(own, now))
     }
 
     /// About how much memory it takes, in bytes.

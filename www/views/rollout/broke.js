@@ -37,15 +37,14 @@ export function mount(root) {
 }
 
 /**
- * What the figures are of. After a rollback or a kill the minutes are those until then, and requests are counted on.
+ * What the figures are of. After a rollback or a kill they are those until then.
  * @param {Rollout} view
  */
-function leadOf({ broke: { minutes }, state, percentage }) {
+function leadOf({ broke: { minutes }, state }) {
   if (!state.killed && state.phase !== 'rolled_back')
     return `What new has more of than legacy, in ${minutes === 1 ? 'the last minute' : `${minutes} minutes`} of this attempt.`;
   const what = state.killed ? 'kill' : 'rollback';
-  const who = percentage === 0 ? 'legacy is' : 'both are';
-  return `What new had more of than legacy, in ${plural(minutes, 'minute')} of this attempt before the ${what}; ${who} counted until now.`;
+  return `What new had more of than legacy, in ${plural(minutes, 'minute')} of this attempt before the ${what}.`;
 }
 
 /**
