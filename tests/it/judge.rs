@@ -16,8 +16,12 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 
 fn judge(input: &str) -> Output {
+    run(&["judge", "--json"], input)
+}
+
+fn run(arguments: &[&str], input: &str) -> Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_tidegate"))
-        .args(["judge", "--json"])
+        .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -172,20 +176,11 @@ fn a_bad_line_is_reported_and_the_others_are_judged() {
 
 #[test]
 fn people_read_a_sentence_with_the_figures() {
-    let output = Command::new(env!("CARGO_BIN_EXE_tidegate"))
-        .arg("judge")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .and_then(|mut child| {
-            let lines = concat!(
-                "{\"windows\":[{\"legacy\":{\"n\":9500,\"x\":95},\"new\":{\"n\":500,\"x\":25}}]}\n",
-                "{\"windows\":[{\"legacy\":{\"n\":950,\"x\":9},\"new\":{\"n\":50,\"x\":1}}]}\n"
-            );
-            child.stdin.take().unwrap().write_all(lines.as_bytes())?;
-            child.wait_with_output()
-        })
-        .unwrap();
+    let lines = concat!(
+        "{\"windows\":[{\"legacy\":{\"n\":9500,\"x\":95},\"new\":{\"n\":500,\"x\":25}}]}\n",
+        "{\"windows\":[{\"legacy\":{\"n\":950,\"x\":9},\"new\":{\"n\":50,\"x\":1}}]}\n"
+    );
+    let output = run(&["judge"], lines);
     let text = String::from_utf8(output.stdout).unwrap();
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(

@@ -32,7 +32,7 @@ impl Values {
 
     /// Takes in a window that was stored.
     pub fn restore(&mut self, stored: Window) {
-        self.insert(Window { minute: first(stored.minute), ..stored });
+        self.insert(stored);
     }
 
     fn insert(&mut self, values: Window) {

@@ -150,9 +150,12 @@ impl ByValue {
 
     /// Adds to what came of a value's requests.
     pub fn add(&mut self, value: &str, counts: &ValueCounts) {
+        if let Some(own) = self.place(value).ok().and_then(|index| self.values.get_mut(index)) {
+            own.1.add(counts);
+            return;
+        }
         // What cannot be shown is never kept, whoever sends it.
-        let is_kept = value == OTHER || self.place(value).is_ok() || Dimension::shown(value) == Some(value);
-        self.put(if is_kept { value } else { OTHER }, counts);
+        self.put(if Dimension::shown(value) == Some(value) { value } else { OTHER }, counts);
         // `OTHER` has a place of its own.
         let others = usize::from(self.place(OTHER).is_ok());
         if self.values.len() - others > self.dimension.values_max()

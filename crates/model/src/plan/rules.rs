@@ -113,7 +113,7 @@ impl<'a> Rules<'a> {
         if bytes > PLAN_BYTES_MAX {
             let message = format!("the plan has {} bytes; at most {}", Grouped(bytes), Grouped(PLAN_BYTES_MAX));
             let help = "long lists of ids belong under the KV key `group/NAME`, with `kv = true`".to_owned();
-            self.unwise(&[Key("key")], message, help);
+            self.error(&[Key("key")], message, help);
         }
     }
 
