@@ -8,6 +8,7 @@ use std::rc::Rc;
 use tidegate::decide::assign::{Assignment, Reason, Variant};
 use tidegate::decide::reconcile::isolate::settle;
 use tidegate::model::measured::{Measure, Quantity, Tally};
+use tidegate::model::plan::Plan;
 use tidegate::model::subject::SubjectHash;
 use tidegate::model::{Instant, Name};
 use tidegate::protocol::beacon::Report;
@@ -459,7 +460,7 @@ fn a_batch_that_is_refused_is_tried_again_and_then_given_up_loudly() {
 #[test]
 fn a_flood_of_ids_does_not_fill_the_memory() {
     let mut isolate = Isolate::new("private");
-    for id in 0..100_000 {
+    for id in 0..300_000 {
         let variant = if id % 2 == 0 { Variant::Legacy } else { Variant::New };
         isolate.now_ms = START_MS;
         let answers: &[u16] = match (id % 4, variant) {
@@ -470,9 +471,13 @@ fn a_flood_of_ids_does_not_fill_the_memory() {
         isolate.ask(who(id, variant), "/", "", answers);
     }
     let counted = isolate.counted();
-    assert_eq!(tally(&counted[0], Variant::Legacy, None).requests, 50_000);
+    assert_eq!(tally(&counted[0], Variant::Legacy, None).requests, 150_000);
     let (legacy, new) = (trials(&counted[0], Variant::Legacy, None), trials(&counted[0], Variant::New, None));
-    assert_eq!((legacy, new), ((16_384, 8_192), (16_384, 8_192)), "who comes too late is not compared, on either side");
+    assert_eq!(
+        (legacy, new),
+        ((65_536, 32_768), (65_536, 32_768)),
+        "who comes too late is not compared, on either side"
+    );
     let text = serde_json::to_string(&Batch { sequence: 1, counted, reports: Vec::new() }).unwrap();
     assert!(text.len() < 100_000, "{}", text.len());
 }
@@ -480,13 +485,111 @@ fn a_flood_of_ids_does_not_fill_the_memory() {
 #[test]
 fn minutes_that_nobody_takes_make_room() {
     let mut isolate = Isolate::new("private");
-    for minute in 0..1_000 {
+    for minute in 0..3_000 {
         isolate.now_ms = START_MS + 60_000.0 * f64::from(minute);
         isolate.ask(who(1, Variant::Legacy), "/", "", &[200]);
     }
-    assert_eq!((isolate.meter.take_lost(), isolate.meter.take_lost()), (744, 0));
-    let first = isolate.meter.take().unwrap();
-    assert_eq!((first.counted.len(), first.counted[0].window.minute), (256, MINUTE + 744));
+    assert_eq!((isolate.meter.take_lost(), isolate.meter.take_lost()), (952, 0));
+    let mut minutes = Vec::new();
+    while let Some(batch) = isolate.meter.take() {
+        minutes.extend(batch.counted.iter().map(|counted| counted.window.minute));
+    }
+    assert_eq!((minutes.len(), minutes[0]), (2_048, MINUTE + 952));
+}
+
+/// Counts a request of a subject in each of these rollouts.
+fn count_in_each(meter: &mut Meter, plans: &[Rc<Plan>], subject: u64, revision: u64, minute: u64) {
+    for (number, plan) in plans.iter().enumerate() {
+        let assignment =
+            Assignment { variant: Variant::New, reason: Reason::Bucketed, stage: 0, bucket: Some(1), revision };
+        let visit = Visit {
+            plan,
+            assigned: Assigned { number, assignment, subject: Some(SubjectHash::of(&subject.to_le_bytes())) },
+            path: "/",
+            has_opted_out: false,
+            at_ms: minute as f64 * 60_000.0,
+            client: None,
+            traits: None,
+        };
+        meter.count(&visit, Outcome { status: Some(200), latency: Some((subject % 400) as i16), ..Outcome::default() });
+    }
+}
+
+fn flags(count: usize) -> Vec<Rc<Plan>> {
+    let flag = |n| format!(r#"{{"key":"flag-{n}","stage":[{{"name":"on","percentage":100}}]}}"#);
+    let text = format!(r#"{{"v":1,"revision":1,"rollouts":[{}]}}"#, (0..count).map(flag).collect::<Vec<_>>().join(","));
+    let (catalogue, _) = Catalogue::compile(&text, None).unwrap();
+    catalogue.rollouts.iter().map(|entry| Rc::clone(&entry.plan)).collect()
+}
+
+/// All windows that batches carry away: rollout, revision, minute, requests and subjects to compare.
+fn windows(meter: &mut Meter) -> Vec<(String, u64, u64, u64, u32)> {
+    let mut windows = Vec::new();
+    while let Some(batch) = meter.take() {
+        windows.extend(batch.counted.iter().map(|counted| {
+            let Counted { rollout, window, .. } = counted;
+            let (requests, compared) =
+                (tally(counted, Variant::New, None).requests, trials(counted, Variant::New, None).0);
+            (rollout.to_string(), window.revision, window.minute, requests, compared)
+        }));
+    }
+    windows
+}
+
+#[test]
+fn a_thousand_flags_lose_no_count() {
+    let (plans, mut meter) = (flags(1_000), Meter::default());
+    for subject in 0..100 {
+        count_in_each(&mut meter, &plans, subject, REVISION, MINUTE);
+        count_in_each(&mut meter, &plans, subject, REVISION, MINUTE);
+    }
+    let windows = windows(&mut meter);
+    assert_eq!((windows.len(), meter.take_lost()), (1_000, 0));
+    assert!(windows.iter().all(|(.., requests, compared)| (*requests, *compared) == (200, 100)), "{windows:?}");
+}
+
+#[test]
+fn a_window_goes_on_whichever_minute_or_revision_was_counted_between() {
+    let (plans, mut meter) = (flags(2), Meter::default());
+    for subject in 0..50 {
+        for (revision, minute) in [(REVISION, MINUTE), (REVISION + 1, MINUTE), (REVISION + 1, MINUTE + 1)] {
+            count_in_each(&mut meter, &plans, subject, revision, minute);
+        }
+    }
+    let windows = windows(&mut meter);
+    assert_eq!(windows.len(), 6, "{windows:?}");
+    assert!(windows.iter().all(|(.., requests, _)| *requests == 50), "{windows:?}");
+}
+
+/// Numbers of rollouts are those of one configuration; the next one gives them to others.
+#[test]
+fn a_number_that_goes_to_another_rollout_takes_no_counts_along() {
+    let (plans, mut meter) = (flags(2), Meter::default());
+    count_in_each(&mut meter, &plans, 1, REVISION, MINUTE);
+    let turned: Vec<Rc<Plan>> = plans.iter().rev().map(Rc::clone).collect();
+    count_in_each(&mut meter, &turned, 2, REVISION, MINUTE);
+    count_in_each(&mut meter, &plans, 3, REVISION, MINUTE);
+    let mut by_key = std::collections::BTreeMap::new();
+    windows(&mut meter).into_iter().for_each(|(key, .., requests, _)| *by_key.entry(key).or_insert(0) += requests);
+    assert_eq!(by_key.into_iter().collect::<Vec<_>>(), [("flag-0".to_owned(), 3), ("flag-1".to_owned(), 3)]);
+}
+
+#[test]
+fn a_controller_that_is_away_for_minutes_fills_no_memory() {
+    let (plans, mut meter) = (flags(1_000), Meter::default());
+    count_in_each(&mut meter, &plans, 0, REVISION, MINUTE);
+    let under_way = meter.take().unwrap();
+    meter.keep(under_way);
+    for minute in 1..=3 {
+        (0..300).for_each(|subject| count_in_each(&mut meter, &plans, subject, REVISION, MINUTE + minute));
+    }
+    let lost = meter.take_lost();
+    meter.acknowledge(1);
+    let mut bytes = 0;
+    while let Some(batch) = meter.take() {
+        bytes += serde_json::to_string(&batch).unwrap().len();
+    }
+    assert!(lost > 952 && bytes < 9 << 20, "{lost} windows were given up, and {bytes} bytes waited");
 }
 
 /// A visit of somebody, or of a client without an id, to the rollout.

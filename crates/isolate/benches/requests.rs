@@ -148,3 +148,15 @@ fn flags_in_a_header(bencher: Bencher<'_, '_>, count: usize) {
         step
     });
 }
+
+/// The same with its answer: each flag counts what came of the request.
+#[divan::bench(args = [0, 100, 300, 997])]
+fn flags_whole(bencher: Bencher<'_, '_>, count: usize) {
+    let mut isolate = warm(&flags(count));
+    bencher.bench_local(|| {
+        let (number, _) = begin(&mut isolate, DOCUMENT);
+        let step = go_on(&mut isolate, number, PAGE);
+        isolate.end(number, true, None, NOW_MS + 6.0);
+        step
+    });
+}

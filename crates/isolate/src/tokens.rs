@@ -113,7 +113,7 @@ impl TokenCache {
         }
         let known = Known::new(facts, "");
         let is_new = |name: String| self.get(&name).is_none_or(|outcome| outcome.until_ms < now_ms);
-        let rollouts = number.into_iter().chain(catalogue.flags.iter().copied());
+        let rollouts = number.into_iter().chain(catalogue.flags.numbers());
         let identities =
             rollouts.filter_map(|number| catalogue.identities.get(catalogue.rollouts.get(number)?.identity));
         let mut pending: Vec<(Token, String)> = Vec::new();

@@ -33,8 +33,8 @@ pub struct Catalogue {
     pub rollouts: Vec<Entry>,
     /// Which rollout takes a request.
     pub router: Router,
-    /// The numbers of the rollouts that are flags.
-    pub flags: Vec<usize>,
+    /// The rollouts that are flags.
+    pub flags: Flags,
     /// Whether any of them tells failures apart by country: no request looks at a thousand plans for it.
     pub has_flags_by_country: bool,
     /// The different identity lists.
@@ -60,28 +60,74 @@ pub struct Entry {
     source: u64,
     /// Its plan has errors, and no good one is known: all that it is for is that legacy answers.
     is_broken: bool,
-    /// What requests say of it upstream, for legacy and for new: a thousand of them are written in one header.
-    flags: [Box<str>; 2],
+    /// Whether its plan says who else is a robot. A request with a thousand flags does not look into their plans for it.
+    pub has_own_robots: bool,
 }
 
-impl Entry {
-    /// What `tidegate-flags` says of this rollout where it assigns this side: `KEY=VALUE`.
-    pub const fn flag(&self, variant: Variant) -> &str {
-        let [legacy, new] = &self.flags;
-        match variant {
-            Variant::Legacy => legacy,
-            Variant::New => new,
-        }
+/// The rollouts that are flags, and what requests say of them upstream. A request with a thousand of them reads all, so
+/// they lie in a row.
+#[derive(Debug, Default)]
+pub struct Flags {
+    flags: Vec<Flag>,
+    /// Of each flag what is said on legacy, and what on new.
+    text: String,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Flag {
+    number: usize,
+    begin: usize,
+    middle: usize,
+    end: usize,
+}
+
+/// What stands between two flags in `tidegate-flags`.
+pub const FLAG_SEPARATOR: &str = ", ";
+
+impl Flags {
+    fn add(&mut self, number: usize, plan: &Plan) {
+        let mut push = |variant: Variant| {
+            let value = match (&plan.values, variant) {
+                (None, variant) => variant.as_str(),
+                (Some(values), Variant::New) => values.new.as_str(),
+                (Some(values), Variant::Legacy) => values.legacy.as_str(),
+            };
+            let begin = self.text.len();
+            self.text.extend([plan.key.as_str(), "=", value, FLAG_SEPARATOR]);
+            begin
+        };
+        let (begin, middle) = (push(Variant::Legacy), push(Variant::New));
+        self.flags.push(Flag { number, begin, middle, end: self.text.len() });
     }
-}
 
-fn flags(plan: &Plan) -> [Box<str>; 2] {
-    let value = |variant: Variant| match (&plan.values, variant) {
-        (None, variant) => variant.as_str(),
-        (Some(values), Variant::New) => values.new.as_str(),
-        (Some(values), Variant::Legacy) => values.legacy.as_str(),
-    };
-    [Variant::Legacy, Variant::New].map(|variant| [plan.key.as_str(), "=", value(variant)].concat().into_boxed_str())
+    /// How many there are.
+    pub const fn len(&self) -> usize {
+        self.flags.len()
+    }
+
+    /// Whether there are none.
+    pub const fn is_empty(&self) -> bool {
+        self.flags.is_empty()
+    }
+
+    /// About how long all of them are as one header, in bytes.
+    pub const fn text_len(&self) -> usize {
+        self.text.len() / 2
+    }
+
+    /// The numbers of the rollouts.
+    pub fn numbers(&self) -> impl Iterator<Item = usize> {
+        self.flags.iter().map(|flag| flag.number)
+    }
+
+    /// The numbers of the rollouts, each with what `tidegate-flags` says on legacy and on new: `KEY=VALUE, `.
+    pub fn iter(&self) -> impl Iterator<Item = (usize, [&str; 2])> {
+        let text = |range| self.text.get(range).unwrap_or_default();
+        self.flags.iter().map(move |flag| {
+            let Flag { number, begin, middle, end } = *flag;
+            (number, [text(begin..middle), text(middle..end)])
+        })
+    }
 }
 
 /// A group of one plan.
@@ -217,12 +263,12 @@ impl Catalogue {
         }
         self.router.except(&plan.except, number);
         if plan.is_flag() {
-            self.flags.push(number);
+            self.flags.add(number, &plan);
             self.has_flags_by_country |= plan.dimensions.contains(&Dimension::Country);
         }
         self.by_key.insert(plan.key.to_string(), number);
-        let flags = flags(&plan);
-        self.rollouts.push(Entry { plan, identity, first_group, source, is_broken, flags });
+        let has_own_robots = !plan.robots.also.is_empty();
+        self.rollouts.push(Entry { plan, identity, first_group, source, is_broken, has_own_robots });
     }
 
     fn list_number(&mut self, name: &str) -> usize {

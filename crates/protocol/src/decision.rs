@@ -7,7 +7,7 @@
 use std::cell::{OnceCell, RefCell};
 
 use super::address::Address;
-use super::config::Snapshot;
+use super::config::{FLAG_SEPARATOR, Snapshot};
 use super::facts::{Facts, Known};
 use super::identity::{self, Asking, Newcomers, Subject};
 use super::meter::by_value::Country;
@@ -80,21 +80,15 @@ pub fn decide<F: Facts>(
     let is_person = !is_robot && known.header("sec-fetch-dest").as_deref() != Some("manifest");
     let deciding = Deciding::new(snapshot, request, known, newcomers, is_robot, is_person);
     let assignment = number.and_then(|number| deciding.assignment(number));
-    let mut flags = String::new();
+    let mut flags = String::with_capacity(catalogue.flags.text_len());
     let mut flagged = Vec::with_capacity(catalogue.flags.len());
-    for number in &catalogue.flags {
-        if let (Some(entry), Some(assignment)) = (catalogue.rollouts.get(*number), deciding.assignment(*number)) {
-            let own = entry.flag(assignment.variant);
-            if flags.is_empty() {
-                // Room for all of them, if they are about as long as the first.
-                flags.reserve(catalogue.flags.len() * (own.len() + 4));
-            } else {
-                flags.push_str(", ");
-            }
-            flags.push_str(own);
-            flagged.push(Assigned { number: *number, assignment, subject: deciding.subject_in(*number).known });
+    for (number, [legacy, new]) in catalogue.flags.iter() {
+        if let Some(assignment) = deciding.assignment(number) {
+            flags.push_str(if assignment.variant == Variant::New { new } else { legacy });
+            flagged.push(Assigned { number, assignment, subject: deciding.subject_in(number).known });
         }
     }
+    flags.truncate(flags.len().saturating_sub(FLAG_SEPARATOR.len()));
     let is_by_country =
         |number| catalogue.plan(number).is_some_and(|plan| plan.dimensions.contains(&Dimension::Country));
     let has_country = catalogue.has_flags_by_country || number.is_some_and(is_by_country);
@@ -351,13 +345,9 @@ impl<F: Facts, N: Newcomers> Visitor for InRollout<'_, '_, F, N> {
     }
 
     fn is_robot(&self) -> bool {
-        self.deciding.is_robot
-            || self
-                .deciding
-                .snapshot
-                .catalogue
-                .plan(self.number)
-                .is_some_and(|plan| is_also_robot(plan, &self.deciding.known))
+        let Deciding { is_robot, snapshot, known, .. } = self.deciding;
+        let own = || snapshot.catalogue.rollouts.get(self.number).filter(|entry| entry.has_own_robots);
+        *is_robot || own().is_some_and(|entry| is_also_robot(&entry.plan, known))
     }
 
     fn is_in(&self, group: usize) -> Option<bool> {

@@ -149,12 +149,12 @@ impl Configuration {
     /// The rollout itself, every flag, and what these wait for and require.
     fn dependencies(&self, number: Option<usize>) -> Vec<&Plan> {
         let catalogue = &self.snapshot.catalogue;
-        let mut open: Vec<usize> = number.into_iter().chain(catalogue.flags.iter().copied()).collect();
-        let mut seen = Vec::new();
+        let mut open: Vec<usize> = number.into_iter().chain(catalogue.flags.numbers()).collect();
+        let mut is_seen = vec![false; catalogue.rollouts.len()];
         let mut plans = Vec::new();
         while let Some(number) = open.pop() {
-            if let Some(plan) = catalogue.plan(number).filter(|_| !seen.contains(&number)) {
-                seen.push(number);
+            let is_first = is_seen.get_mut(number).is_some_and(|is_seen| !std::mem::replace(is_seen, true));
+            if let Some(plan) = catalogue.plan(number).filter(|_| is_first) {
                 open.extend(
                     plan.after.iter().chain(&plan.requires).filter_map(|name| catalogue.number_of(name.as_str())),
                 );

@@ -199,11 +199,12 @@ impl SlicedCounts {
         self.binned.get_mut(index)
     }
 
-    /// Adds a subject that failed.
-    pub fn fail(&mut self, of: &Quantity, subject: Seen) {
-        if let Some(failed) = self.failed(of) {
-            failed.subjects.add(subject);
-        }
+    /// Adds a subject that failed, and returns by how many those that are kept have grown.
+    pub fn fail(&mut self, of: &Quantity, subject: Seen) -> usize {
+        let Some(failed) = self.failed(of) else { return 0 };
+        let before = failed.subjects.len();
+        failed.subjects.add(subject);
+        failed.subjects.len().saturating_sub(before)
     }
 
     /// Those who failed like this, made if there are none.

@@ -6,8 +6,8 @@
 
 use tidegate_model::measured::Quantity;
 
-/// So many subjects of a minute are remembered, each once for every rollout: 2 MB.
-const SUBJECTS_MAX: usize = 32_768;
+/// So many subjects of a minute are remembered, each once for every rollout, so with a thousand flags 131 of them: 8 MB.
+const SUBJECTS_MAX: usize = 131_072;
 /// The first size of the table, a power of two.
 const SLOTS_MIN: usize = 64;
 /// What is reported this many minutes late belongs to the current minute; what is earlier still comes from a
@@ -155,10 +155,10 @@ mod tests {
     #[test]
     fn it_ends_at_its_size_and_knows_those_whom_it_has() {
         let mut exposed = Exposed::default();
-        let taken = (0..100_000).filter(|n| exposed.note(1, key(*n), 1, NOTHING).is_some()).count();
+        let taken = (0..150_000).filter(|n| exposed.note(1, key(*n), 1, NOTHING).is_some()).count();
         assert_eq!((taken, exposed.slots.len()), (SUBJECTS_MAX, SUBJECTS_MAX * 2));
         assert_eq!(exposed.note(1, key(5), 1, FAILED), fresh(0, 1));
-        assert_eq!(exposed.note(1, key(99_999), 1, FAILED), None);
-        assert!(exposed.note(2, key(99_999), 1, FAILED).is_some(), "the next minute begins anew");
+        assert_eq!(exposed.note(1, key(149_999), 1, FAILED), None);
+        assert!(exposed.note(2, key(149_999), 1, FAILED).is_some(), "the next minute begins anew");
     }
 }

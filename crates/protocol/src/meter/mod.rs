@@ -16,16 +16,18 @@ pub mod by_value;
 mod exposed;
 mod heavy;
 mod row;
+mod rows;
 mod visit;
 
 use self::by_value::Vouched;
 use self::exposed::{Exposed, Fresh, Kinds};
 use self::heavy::Heaviest;
-use self::row::{Dealt, Happened, Row};
+use self::row::{Dealt, Happened};
+use self::rows::Rows;
 pub use self::visit::{Outcome, Visit, at, is_compared, minute_of, places};
 use super::beacon::Report;
 use super::decision::Assigned;
-use super::flush::{Batch, Counted, REFUSALS_MAX, Refused};
+use super::flush::{Batch, REFUSALS_MAX, Refused};
 use tidegate_decide::assign::{Reason, Variant};
 use tidegate_decide::cohort::{SAMPLE_SALT, SLICES_SALT, Seed};
 use tidegate_decide::judge::adoption::OPTED_OUT;
@@ -33,14 +35,7 @@ use tidegate_model::Name;
 use tidegate_model::measured::binned::BINS;
 use tidegate_model::measured::{Seen, sketch};
 use tidegate_model::percentage::BUCKETS;
-use tidegate_model::plan::Plan;
 
-/// So many windows wait for a batch: four hours of one rollout, or a minute of 256 flags.
-const WINDOWS_MAX: usize = 256;
-/// And so much text.
-const WINDOWS_BYTES_MAX: usize = 8 << 20;
-/// A window with more numbers to compare goes on in another, since a batch cannot split it.
-const CELLS_MAX: usize = 30_000;
 /// Sets keys apart that would be the same.
 const SALT: u64 = 0x9e37_79b9_7f4a_7c15;
 /// A batch takes so much text of windows, and so much of reports; the controller stores 1 MB as one.
@@ -59,9 +54,7 @@ pub struct Meter {
     sliced: Seed,
     /// The event of those who have chosen legacy, though the hash has them on new.
     opted_out: Option<Name>,
-    rows: Vec<Row>,
-    /// By number of rollout: where its latest row probably is.
-    latest: Vec<usize>,
+    rows: Rows,
     /// Whom comparisons may use.
     exposed: Exposed,
     /// Of all others, those of whose requests something came; and everybody's statuses.
@@ -77,7 +70,6 @@ pub struct Meter {
     loss: Option<(String, f64)>,
     /// The number of the last batch.
     sequence: u64,
-    lost: u64,
     is_off: bool,
 }
 
@@ -87,8 +79,7 @@ impl Default for Meter {
             sampled: Seed::of(SAMPLE_SALT),
             sliced: Seed::of(SLICES_SALT),
             opted_out: OPTED_OUT.parse().ok(),
-            rows: Vec::new(),
-            latest: Vec::new(),
+            rows: Rows::default(),
             exposed: Exposed::default(),
             others: Exposed::default(),
             heaviest: Heaviest::default(),
@@ -98,7 +89,6 @@ impl Default for Meter {
             refusals: 0,
             loss: None,
             sequence: 0,
-            lost: 0,
             is_off: false,
         }
     }
@@ -143,8 +133,10 @@ impl Meter {
     fn enter(&mut self, visit: &Visit<'_>, happened: &Happened) {
         let Assigned { assignment, subject, number } = visit.assigned;
         let minute = minute_of(visit.at_ms);
-        let Some(index) = self.row(visit, minute) else { return };
-        let Some(row) = self.rows.get_mut(index) else { return };
+        if self.is_off {
+            return;
+        }
+        let Some(row) = self.rows.of(visit, minute) else { return };
         let places = places(visit.plan, visit.path);
         let salt = if assignment.variant == Variant::New { !row.salt } else { row.salt };
         let hash = subject.map(|subject| self.sampled.hash(subject));
@@ -210,8 +202,10 @@ impl Meter {
 
     /// Counts that legacy has answered a request in the place of the side that was counted.
     pub fn count_rescue(&mut self, visit: &Visit<'_>) {
-        let index = self.row(visit, minute_of(visit.at_ms));
-        let Some(row) = index.and_then(|index| self.rows.get_mut(index)) else { return };
+        if self.is_off {
+            return;
+        }
+        let Some(row) = self.rows.of(visit, minute_of(visit.at_ms)) else { return };
         for (_, endpoint) in at(visit.plan, places(visit.plan, visit.path)) {
             if let Some(tally) = row.counted.window.tally_mut(visit.assigned.assignment.variant, endpoint) {
                 tally.rescued = tally.rescued.saturating_add(1);
@@ -223,8 +217,10 @@ impl Meter {
     /// and the times to headers of legacy and new. It is no request of either, and exposes nobody.
     pub fn count_copy(&mut self, visit: &Visit<'_>, is_error: bool, is_mismatch: bool, latency: Option<(f64, f64)>) {
         let Assigned { assignment, subject, .. } = visit.assigned;
-        let Some(index) = self.row(visit, minute_of(visit.at_ms)) else { return };
-        let Some(row) = self.rows.get_mut(index) else { return };
+        if self.is_off {
+            return;
+        }
+        let Some(row) = self.rows.of(visit, minute_of(visit.at_ms)) else { return };
         let slice = subject.filter(|_| is_compared(assignment.reason)).map(|subject| self.sliced.slice(subject));
         let bucket = |ms: f64| sketch::bucket(ms.max(0.0));
         let latency = latency.and_then(|(legacy, new)| bucket(legacy).zip(bucket(new)));
@@ -243,7 +239,7 @@ impl Meter {
     }
 
     /// Whether anything waits to be sent, or to be acknowledged.
-    pub const fn has_counts(&self) -> bool {
+    pub fn has_counts(&self) -> bool {
         self.under_way.is_some() || !self.rows.is_empty() || !self.reports.is_empty()
     }
 
@@ -261,15 +257,9 @@ impl Meter {
         if self.rows.is_empty() && self.reports.is_empty() {
             return None;
         }
-        self.latest.clear();
-        while self.rows.len() > 1 && self.rows.iter().map(Row::bytes).sum::<usize>() > WINDOWS_BYTES_MAX {
-            self.rows.remove(0);
-            self.lost += 1;
-        }
         self.sequence += 1;
-        let windows = fitting(self.rows.iter().map(Row::bytes), BATCH_WINDOWS_BYTES);
         let reports = fitting(self.reports.iter().map(Report::bytes), BATCH_REPORTS_BYTES);
-        let counted = self.rows.drain(..windows).map(|row| row.counted).collect();
+        let counted = self.rows.take(BATCH_WINDOWS_BYTES);
         Some(Batch { sequence: self.sequence, counted, reports: self.reports.drain(..reports).collect() })
     }
 
@@ -322,53 +312,12 @@ impl Meter {
 
     /// How many windows and requests found no room since it was asked last.
     pub const fn take_lost(&mut self) -> u64 {
-        std::mem::replace(&mut self.lost, 0)
+        self.rows.take_lost()
     }
 
     /// Counts nothing any more: there is nobody who takes it.
     pub fn stop(&mut self) {
         *self = Self { is_off: true, ..Self::default() };
-    }
-
-    /// Where the row of a visit is, made if there is none; `None` where there is no room.
-    fn row(&mut self, visit: &Visit<'_>, minute: u64) -> Option<usize> {
-        if self.is_off {
-            return None;
-        }
-        let (number, revision, key) = (visit.assigned.number, visit.assigned.assignment.revision, &visit.plan.key);
-        let is_it = |row: &Row| {
-            let Counted { rollout, window, .. } = &row.counted;
-            window.minute == minute && window.revision == revision && row.cells < CELLS_MAX && rollout == key
-        };
-        let latest = self.latest.get(number).copied().filter(|index| self.rows.get(*index).is_some_and(is_it));
-        if latest.is_some() {
-            return latest;
-        }
-        let index = match self.rows.iter().rposition(is_it) {
-            Some(index) => index,
-            None => self.open(visit.plan, revision, minute)?,
-        };
-        if self.latest.len() <= number {
-            self.latest.resize(number + 1, usize::MAX);
-        }
-        if let Some(latest) = self.latest.get_mut(number) {
-            *latest = index;
-        }
-        Some(index)
-    }
-
-    fn open(&mut self, plan: &Plan, revision: u64, minute: u64) -> Option<usize> {
-        if self.rows.len() >= WINDOWS_MAX {
-            self.lost += 1;
-            let is_old = self.rows.first().is_some_and(|row| row.counted.window.minute < minute);
-            if !is_old {
-                return None;
-            }
-            self.rows.remove(0);
-            self.latest.clear();
-        }
-        self.rows.push(Row::new(plan, revision, minute));
-        Some(self.rows.len() - 1)
     }
 }
 

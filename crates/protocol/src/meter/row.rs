@@ -199,8 +199,7 @@ impl Row {
                 .filter(|status| fresh_status & bit != 0 && statuses.contains(status))
                 .map(Quantity::Status);
             for of in kinds.map(|((kind, _), _)| kind).chain(&status) {
-                compared.fail(of, seen);
-                *cells += 1;
+                *cells += compared.fail(of, seen);
             }
         }
         for (measure, bucket) in happened.measured() {
