@@ -153,14 +153,14 @@ fn a_batch_that_is_refused_is_kept() {
 fn counts_that_find_no_room_are_counted_as_lost() {
     let mut world = warm();
     world.controller.mood = Mood::Fails;
-    for _ in 0..300 {
+    for _ in 0..2_100 {
         world.count(0, 1);
         world.now_ms += MINUTE_MS;
     }
     world.ask("a");
     world.pass(SECOND_MS);
     let line = world.log.iter().find(|line| line.event == "counts_lost").unwrap();
-    assert!(line.message.contains("; 44 counts"), "256 minutes have room: {}", line.message);
+    assert!(line.message.contains("; 52 counts"), "2,048 minutes have room: {}", line.message);
 }
 
 #[test]

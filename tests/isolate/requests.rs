@@ -234,3 +234,47 @@ fn a_client_that_leaves_counts_as_gone_unless_it_was_still_sending() {
     };
     assert!(abandoned(true) && !abandoned(false));
 }
+
+#[test]
+fn flags_that_find_no_room_in_the_header_are_reported_until_they_do() {
+    let (mut world, platform) = warm(&[]);
+    let flag = |n| {
+        format!(
+            r#",{{"key":"flag-{n}","identity":{{"from":["header:x-user-id"]}},"stage":[{{"name":"on","percentage":100}}]}}"#
+        )
+    };
+    let flags: String = (0..400).map(flag).collect();
+    let text = String::from_utf8(world.kv["plans"].clone()).unwrap();
+    let text = text.strip_suffix("]}").unwrap().replace("\"revision\":1", "\"revision\":2");
+    world.put("plans", &format!("{text}{flags}]}}"));
+    let set = |world: &mut World, percentage: &str| {
+        (0..400).for_each(|n| world.put(&format!("stage/flag-{n}"), percentage));
+        world.pass(6_000);
+        // First come the plans, then the states of what is new in them.
+        (0..2).for_each(|_| drop(world.ask("a")));
+    };
+    let send = |world: &mut World| {
+        let now_ms = world.now_ms as f64;
+        let asked = request("https://shop.example/a/page", &["x-user-id:ana"]);
+        let text = world.isolate.arrive(asked, &platform, false, now_ms).to_text();
+        let header = text.lines().find_map(|line| line.strip_prefix("=tidegate-flags:")).unwrap_or_default().len();
+        world.pass(2_000);
+        world.ask("a");
+        let faults = world.controller.flushes.last().map(|flush| flush.faults.clone()).unwrap_or_default();
+        (header, faults.into_iter().filter(|(of, _)| of == "flags").map(|(_, fault)| fault).next())
+    };
+    set(&mut world, "50");
+    let (header, fault) = send(&mut world);
+    assert!((2_000..=4_096).contains(&header), "{header}");
+    assert_eq!(fault, None, "only what is on legacy is left out");
+    set(&mut world, "100");
+    let (header, fault) = send(&mut world);
+    assert!((4_000..=4_096).contains(&header), "{header}");
+    let fault = fault.unwrap();
+    assert!(fault.contains("longer than 4,096 bytes") && fault.contains("tidegate stale"), "{fault}");
+    set(&mut world, "0");
+    assert!(send(&mut world).1.is_some(), "it may come back with the next request");
+    world.pass(601_000);
+    world.ask("a");
+    assert_eq!(send(&mut world), (0, None));
+}

@@ -190,6 +190,40 @@ fn flags_travel_with_their_values() {
     );
 }
 
+/// So many flags, of which these are on new for everybody.
+fn flags_of(count: usize, is_on: impl Fn(usize) -> bool) -> Decision {
+    let texts: Vec<String> = (0..count).map(|n| FLAG.replace("master", &format!("flag-{n:03}"))).collect();
+    let catalogue = catalogue(&texts.iter().map(String::as_str).collect::<Vec<_>>());
+    let mut states = States::default();
+    for n in 0..count {
+        let (key, text) = (format!("flag-{n:03}"), if is_on(n) { "100" } else { "0" });
+        states.live.insert(key.clone(), live(&catalogue, &key, text));
+    }
+    decision(&catalogue, &states, Vec::new(), &[("id", "user-1")])
+}
+
+/// With what stands between them a flag is 17 bytes long on legacy, and 14 on new.
+#[test]
+fn a_header_of_flags_that_would_be_too_long_names_those_on_new() {
+    let all = flags_of(241, |_| false);
+    assert!(all.flags.starts_with("flag-000=legacy, flag-001=legacy"), "{}", all.flags);
+    assert_eq!((all.flags.len(), all.flagged.len(), all.flags_left_out), (4_095, 241, 0));
+    let few = flags_of(242, |n| n % 100 == 7);
+    assert_eq!(few.flags, "flag-007=new, flag-107=new, flag-207=new");
+    assert_eq!((few.flagged.len(), few.flags_left_out), (242, 0), "what is not named is on legacy, and counts there");
+    assert_eq!((flags_of(242, |_| false).flags, flags_of(0, |_| false).flags), (String::new(), String::new()));
+}
+
+#[test]
+fn a_flag_that_finds_no_room_in_the_header_counts_nowhere() {
+    let decision = flags_of(1_000, |_| true);
+    let named = decision.flags.split(", ").count();
+    assert!(decision.flags.starts_with("flag-000=new, flag-001=new"), "{}", decision.flags);
+    assert!(decision.flags.ends_with("=new") && decision.flags.len() <= 4_096, "{}", decision.flags);
+    assert_eq!((decision.flagged.len(), decision.flags_left_out), (named, 1_000 - named));
+    assert!(named > 280, "{named}");
+}
+
 #[test]
 fn one_id_is_minted_for_all_and_kept_by_one_cookie() {
     let anonymous =

@@ -132,6 +132,7 @@ pub trait Visitor {
 /// Assigns a subject.
 ///
 /// A group whose list could not be read has nobody in it, unless being in it would mean legacy.
+#[inline]
 pub fn assign(standing: &CompiledRollout, visitor: &impl Visitor) -> Assignment {
     let subject = visitor.subject();
     let bucket = subject.map(|subject| standing.seed.bucket(subject));

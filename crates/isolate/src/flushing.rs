@@ -70,7 +70,10 @@ impl Isolate {
             self.meter.stop();
             return self.go_on_flushing(run, now);
         }
-        self.configuration.note_suspect(self.meter.take_suspect(), ms(now));
+        if let Some(suspect) = self.meter.take_suspect() {
+            self.configuration.note_suspect(&suspect, ms(now));
+        }
+        self.configuration.forget_noted(ms(now));
         let report = self.configuration.report(ms(now), wanted);
         let may_have_batch = self.schedule.takes_batch();
         // Without a name the controller could not tell this isolate's batches from another's.

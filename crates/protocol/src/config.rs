@@ -110,9 +110,9 @@ impl Flags {
         self.flags.is_empty()
     }
 
-    /// About how long all of them are as one header, in bytes.
-    pub const fn text_len(&self) -> usize {
-        self.text.len() / 2
+    /// How long both texts of all flags are together, in bytes.
+    pub const fn bytes(&self) -> usize {
+        self.text.len()
     }
 
     /// The numbers of the rollouts.

@@ -62,8 +62,8 @@ pub struct Configuration {
     updated_at_ms: HashMap<String, f64>,
     /// What is wrong with what was read last.
     faults: Faults,
-    /// By rollout: when one id last made too large a share of the requests.
-    suspected_at_ms: HashMap<String, f64>,
+    /// Of the faults that requests show, when one was noted last.
+    noted_at_ms: HashMap<String, f64>,
     /// The plans that stand in KV, and those in use.
     plans: Plans,
     /// The rollouts (or none) found ready under this catalogue, so that a request walks no dependencies.

@@ -5,6 +5,8 @@ use std::rc::Rc;
 use super::{Configuration, KILL_ALL, log_changes};
 use tidegate_decide::reconcile::isolate::ECHO_MS;
 use tidegate_model::live::{LiveText, edit_text};
+use tidegate_model::number::Grouped;
+use tidegate_model::plan::limits::FLAGS_BYTES_MAX;
 use tidegate_model::{Instant, Name};
 use tidegate_protocol::flush::{Answer, Flush, LISTS_MAX, RolloutUpdate, TEXT_BYTES_MAX};
 
@@ -13,8 +15,12 @@ const NEWS_MS: f64 = 10_000.0;
 
 /// Before the rollout's key: what is wrong with its ids.
 const IDENTITY: &str = "identity";
-/// So long an id counts as suspicious.
-const SUSPECT_MS: f64 = 600_000.0;
+/// What faults of the header of flags are reported under.
+const FLAGS: &str = "flags";
+/// So long what a request has shown counts as a fault.
+const NOTED_MS: f64 = 600_000.0;
+/// After so long it is written down anew.
+const NOTED_AGAIN_MS: f64 = 60_000.0;
 
 /// So many faults are reported; who has more sees the rest once these are mended.
 const FAULTS_MAX: usize = 20;
@@ -93,26 +99,43 @@ impl Configuration {
     }
 
     /// Takes note that one id makes too large a share of a rollout's requests, so that it is somebody's
-    /// constant and not a user; without news for a while that is over.
-    pub fn note_suspect(&mut self, suspect: Option<(Name, f64)>, now_ms: f64) {
-        if let Some((rollout, share)) = suspect {
+    /// constant and not a user.
+    pub fn note_suspect(&mut self, (rollout, share): &(Name, f64), now_ms: f64) {
+        let sentence = format!(
+            "one id makes {:.0} % of the requests of `{rollout}`: a constant where an id belongs puts all who share it on one side; add it to `not_ids` under [identity]",
+            share * 100.0
+        );
+        self.note(format!("{IDENTITY}/{rollout}"), sentence, now_ms);
+    }
+
+    /// Takes note that so many flags found no room in a request's header.
+    pub fn note_left_out(&mut self, flags: usize, now_ms: f64) {
+        let is_known = self.noted_at_ms.get(FLAGS).is_some_and(|at_ms| now_ms - at_ms < NOTED_AGAIN_MS);
+        if flags > 0 && !is_known {
             let sentence = format!(
-                "one id makes {:.0} % of the requests of `{rollout}`: a constant where an id belongs puts all who share it on one side; add it to `not_ids` under [identity]",
-                share * 100.0
+                "`tidegate-flags` would be longer than {} bytes for some requests, so flags that are on new for them are left out ({flags} of the last one): upstreams take them to be on legacy, and they are not measured there; take flags that are done out of the plans (`tidegate stale`)",
+                Grouped(FLAGS_BYTES_MAX)
             );
-            self.faults.set(&format!("{IDENTITY}/{rollout}"), vec![sentence]);
-            self.suspected_at_ms.insert(rollout.to_string(), now_ms);
+            self.note(FLAGS.to_owned(), sentence, now_ms);
         }
-        let over: Vec<String> = self
-            .suspected_at_ms
-            .iter()
-            .filter(|(_, at_ms)| now_ms - **at_ms > SUSPECT_MS)
-            .map(|(rollout, _)| rollout.clone())
-            .collect();
-        for rollout in over {
-            self.faults.set(&format!("{IDENTITY}/{rollout}"), Vec::new());
-            self.suspected_at_ms.remove(&rollout);
-        }
+    }
+
+    /// A fault that requests show: it is over when none has shown it for a while.
+    fn note(&mut self, key: String, sentence: String, now_ms: f64) {
+        self.faults.set(&key, vec![sentence]);
+        self.noted_at_ms.insert(key, now_ms);
+    }
+
+    /// Forgets what no request has shown for a while.
+    pub fn forget_noted(&mut self, now_ms: f64) {
+        let Self { noted_at_ms, faults, .. } = self;
+        noted_at_ms.retain(|key, at_ms| {
+            let is_recent = now_ms - *at_ms <= NOTED_MS;
+            if !is_recent {
+                faults.set(key, Vec::new());
+            }
+            is_recent
+        });
     }
 
     /// Takes in what the controller has answered. An edit by hand that it has not adopted yet stands

@@ -4,16 +4,20 @@
 use std::collections::HashMap;
 
 use super::Plan;
+use super::limits::FLAGS_BYTES_MAX;
 use super::rules::Rules;
 use super::rules::Step::{Index, Key};
 use crate::fault::{Faults, nearest};
 use crate::node::Node;
+use crate::number::Grouped;
+use crate::variant::Variant;
 
 /// Checks such plans; each fault comes with the index of its plan.
 pub fn check(plans: &[(&Plan, &Node)]) -> Vec<(usize, Faults)> {
     let mut found: Vec<Faults> = Vec::new();
     let mut keys: HashMap<&str, usize> = HashMap::new();
     let mut routes = HashMap::new();
+    let mut flags_bytes = 0;
     for (index, (plan, root)) in plans.iter().enumerate() {
         let mut rules = Rules::new(plan, root);
         if keys.insert(plan.key.as_str(), index).is_some() {
@@ -25,6 +29,20 @@ pub fn check(plans: &[(&Plan, &Node)]) -> Vec<(usize, Faults)> {
                     &[Key("routes"), Index(n)],
                     format!("`{route}` is a route of `{other}` too"),
                     "make one of the two more specific".to_owned(),
+                );
+            }
+        }
+        if plan.is_flag() {
+            let before = flags_bytes;
+            flags_bytes += flag_bytes(plan);
+            if before <= FLAGS_BYTES_MAX && flags_bytes > FLAGS_BYTES_MAX {
+                rules.warn(
+                    &[Key("key")],
+                    format!(
+                        "from this flag on, `tidegate-flags` may be longer than {} bytes, and then names only the flags that are on new",
+                        Grouped(FLAGS_BYTES_MAX)
+                    ),
+                    "upstreams have to take a flag that is not named to be on legacy; take flags that are done out of the plans (`tidegate stale`)".to_owned(),
                 );
             }
         }
@@ -52,6 +70,15 @@ pub fn check(plans: &[(&Plan, &Node)]) -> Vec<(usize, Faults)> {
         *faults = rules.faults;
     }
     found.into_iter().enumerate().filter(|(_, faults)| !faults.is_empty()).collect()
+}
+
+/// How much room a flag takes in `tidegate-flags` at most: `KEY=VALUE, `.
+fn flag_bytes(plan: &Plan) -> usize {
+    let value = plan
+        .values
+        .as_ref()
+        .map_or(Variant::Legacy.as_str().len(), |values| values.new.as_str().len().max(values.legacy.as_str().len()));
+    plan.key.as_str().len() + value + "=, ".len()
 }
 
 /// Of each plan, whether a way leads from it through `after` and `requires` of others back to it.
@@ -109,5 +136,23 @@ mod tests {
             .map(|key| format!("`{key}` waits for itself, by way of `after` or `requires` of others"))
             .collect();
         assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn the_flag_from_which_on_a_header_may_be_too_long_is_named_once() {
+        let plan = |n: usize| {
+            read_rollout(&format!(
+                r#"{{"key":"flag-{n:03}","values":{{"new":"on","legacy":"off"}},"stage":[{{"name":"full","percentage":100}}]}}"#
+            ))
+            .unwrap_or_else(|faults| panic!("{faults:?}"))
+        };
+        // 14 bytes each: `flag-000=off, `.
+        let plans: Vec<Plan> = (0..400).map(plan).collect();
+        let root = Node::default();
+        let found = |count| {
+            let pairs: Vec<(&Plan, &Node)> = plans.iter().take(count).map(|plan| (plan, &root)).collect();
+            check(&pairs).into_iter().map(|(index, faults)| (index, faults.into_vec().len())).collect::<Vec<_>>()
+        };
+        assert_eq!((found(292), found(293), found(400)), (vec![], vec![(292, 1)], vec![(292, 1)]));
     }
 }
