@@ -14,7 +14,7 @@ import { median, show, summarise } from './report.mjs';
 import { document, rest, SHARES, VIEW_REQUESTS } from './request.mjs';
 import { WORKERS } from './workers.mjs';
 
-const HELP = `node benches/edge/run.mjs [--quick] [--json] [--kv inside] [--only WORKERS] [--what KIND] [--rounds N]
+const HELP = `node benches/edge/run.mjs [--quick] [--json] [--kv inside] [--only WORKERS] [--what KIND] [--rounds N] [--flags N]
   --quick   about a minute instead of five
   --json    one JSON object on standard output
   --kv      \`outside\` (default): KV is a server outside the measured process, as in production;
@@ -22,6 +22,7 @@ const HELP = `node benches/edge/run.mjs [--quick] [--json] [--kv inside] [--only
   --only    of floor,router,growthbook,tidegate,before: what to measure beside the pass-through
   --what    documents or views; both, if it is left out
   --rounds  how many
+  --flags   so many flags more in Tidegate's plans, each at 50 % (0); what the floor shows then is not compared
   --at-most LIMITS  such as \`documents=3.5,views=2.5\`: ends with 1 where Tidegate costs more than so many times the
             pass-through in all rounds together, and well as soon as it does not
 TIDEGATE_BEFORE=FOLDER measures another build of the worker beside this one; several go with \`:\` between them. The
@@ -35,6 +36,7 @@ const { values: options } = parseArgs({
     only: { type: 'string' },
     what: { type: 'string' },
     rounds: { type: 'string' },
+    flags: { type: 'string', default: '0' },
     'at-most': { type: 'string' },
     help: { type: 'boolean' },
   },
@@ -190,7 +192,10 @@ async function main() {
     await lab.start(workers, platform, { isControllerOutside: options.kv === 'outside' });
     const seen = {};
     for (const name of names) {
-      await WORKERS[name].seed?.((binding, values) => lab.put(name, binding, values), lab.urls[name], lab);
+      await WORKERS[name].seed?.((binding, values) => lab.put(name, binding, values), lab.urls[name], {
+        origins: lab.origins,
+        flags: Number(options.flags),
+      });
       seen[name] = await verify(lab, name);
     }
     compare(seen);

@@ -106,15 +106,19 @@ const built = (title, folder) => ({
       bindings: { ...wrangler.vars, SIGNING_KEY: 'a key for the benchmark, 32 bytes or more' },
     };
   },
-  seed(kv, _url, { origins }) {
-    const plans = execFileSync(CLI, ['compile', join(HERE, 'plan.toml')], {
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'ignore'],
-    })
-      .replaceAll('http://legacy.invalid', origins.legacy)
-      .replaceAll('http://new.invalid', origins.new);
-    const stages = JSON.parse(plans).rollouts.map(({ key }) => [`stage/${key}`, '50']);
-    return kv('ROLLOUTS', { plans, ...Object.fromEntries(stages) });
+  seed(kv, _url, { origins, flags }) {
+    const plans = JSON.parse(
+      execFileSync(CLI, ['compile', join(HERE, 'plan.toml')], {
+        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'ignore'],
+      })
+        .replaceAll('http://legacy.invalid', origins.legacy)
+        .replaceAll('http://new.invalid', origins.new),
+    );
+    const flag = plans.rollouts.at(-1);
+    for (let n = 0; n < flags; n += 1) plans.rollouts.push({ ...flag, key: `flag-${n}` });
+    const stages = plans.rollouts.map(({ key }) => [`stage/${key}`, '50']);
+    return kv('ROLLOUTS', { plans: JSON.stringify(plans), ...Object.fromEntries(stages) });
   },
   header: 'tidegate-variant',
 });
