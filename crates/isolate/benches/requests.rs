@@ -101,6 +101,9 @@ fn go_on(isolate: &mut Isolate, number: u32, answer: &str) -> String {
     isolate.go_on(number, Ok(AnswerText::new(answer.to_owned())), NOW_MS + 5.0).to_text(number)
 }
 
+/// So many visitors come in a minute.
+const VISITORS: usize = 1_000;
+
 fn plan() -> &'static str {
     include_str!("../../../benches/edge/plan.toml")
 }
@@ -149,14 +152,20 @@ fn flags_in_a_header(bencher: Bencher<'_, '_>, count: usize) {
     });
 }
 
-/// The same with its answer: each flag counts what came of the request.
-#[divan::bench(args = [0, 100, 300, 997])]
+/// The same with its answer, of one visitor after the other: each flag counts what came of the request.
+#[divan::bench(args = [0, 100, 300, 997], sample_count = 1000)]
 fn flags_whole(bencher: Bencher<'_, '_>, count: usize) {
     let mut isolate = warm(&flags(count));
-    bencher.bench_local(|| {
-        let (number, _) = begin(&mut isolate, DOCUMENT);
+    let requests: Vec<String> =
+        (0..VISITORS).map(|n| DOCUMENT.replace("uid=user-7;", &format!("uid=visitor-{n};"))).collect();
+    let mut visitors = requests.iter().cycle();
+    let mut one = || {
+        let (number, _) = begin(&mut isolate, visitors.next().unwrap());
         let step = go_on(&mut isolate, number, PAGE);
         isolate.end(number, true, None, NOW_MS + 6.0);
         step
-    });
+    };
+    // A minute has begun, and the windows are open.
+    (0..10).for_each(|_| drop(one()));
+    bencher.bench_local(one);
 }

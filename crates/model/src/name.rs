@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use super::fault::Explain;
 use super::{deserialize_from_text, serialize_as_text};
@@ -11,8 +12,17 @@ const LENGTH_MAX: usize = 100;
 
 /// A word of letters, digits, `_`, `-` and `.`, 1 to 100 bytes long, that starts with a letter or
 /// a digit. It needs no escaping in a KV key, a header or a URL.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Name(Box<str>);
+///
+/// A copy shares the text, and is known to be equal without a look at it: each request compares names of a thousand
+/// flags with those of their counts.
+#[derive(Clone, Debug, Eq, Hash, PartialOrd, Ord)]
+pub struct Name(Arc<str>);
+
+impl PartialEq for Name {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
+    }
+}
 
 impl Name {
     /// The name as text.

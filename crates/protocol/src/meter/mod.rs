@@ -24,6 +24,7 @@ use self::exposed::{Exposed, Fresh, Kinds};
 use self::heavy::Heaviest;
 use self::row::{Dealt, Happened};
 use self::rows::Rows;
+use self::visit::EVERYWHERE;
 pub use self::visit::{Outcome, Visit, at, is_compared, minute_of, places};
 use super::beacon::Report;
 use super::decision::Assigned;
@@ -147,11 +148,15 @@ impl Meter {
         let is_past = assignment.reason == Reason::Inactive && subject.is_some();
         let mut bin = assignment.bucket.filter(|_| slice.is_some() || is_past).map(bin_of);
         let mut fresh = Fresh::ALL;
+        let mut is_seen = false;
         if let Some(key) = key
             && (slice.is_some() || bin.is_some())
         {
             match self.exposed.note(minute, key, places, happened.kinds) {
-                Some(own) => fresh = own,
+                Some(own) => {
+                    fresh = own;
+                    is_seen = own.exposures & EVERYWHERE == 0;
+                }
                 // A subject for whom there is no room is not compared at all, on whichever side it is.
                 None => (slice, bin) = (None, None),
             }
@@ -170,7 +175,10 @@ impl Meter {
         }
         let seen = hash.map(|hash| Seen::new(hash, assignment.variant, is_compared(assignment.reason)));
         if let Some(seen) = seen {
-            row.counted.window.subjects.add(seen);
+            // Whoever was seen in this minute stands in its sample, in this batch or in one before.
+            if !is_seen {
+                row.counted.window.subjects.add(seen);
+            }
             if happened.is_failure() {
                 row.counted.window.failing.add(seen);
             }

@@ -49,10 +49,13 @@ pub const fn minute_of(at_ms: f64) -> u64 {
     (at_ms / 60_000.0) as u64
 }
 
-/// Where a path lies: everywhere (the lowest bit), and at each endpoint that takes it.
+/// The bit of everywhere among places.
+pub const EVERYWHERE: u32 = 1;
+
+/// Where a path lies: everywhere, and at each endpoint that takes it.
 pub fn places(plan: &Plan, path: &str) -> u32 {
     let taken = |(index, (_, endpoint)): (usize, &(Name, Endpoint))| u32::from(endpoint.0.matches(path)) << (index + 1);
-    plan.endpoints.0.iter().take(ENDPOINTS_MAX).enumerate().map(taken).fold(1, |places, bit| places | bit)
+    plan.endpoints.0.iter().take(ENDPOINTS_MAX).enumerate().map(taken).fold(EVERYWHERE, |places, bit| places | bit)
 }
 
 /// The places of a mask, each with its bit; `None` is everywhere.
