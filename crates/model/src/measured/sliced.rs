@@ -261,7 +261,9 @@ impl Measurements {
 }
 
 fn add_row(rows: &mut Vec<(u8, i16, u32)>, slice: u8, bucket: i16, count: u32) {
-    match rows.binary_search_by_key(&(slice, bucket), |(own, at, _)| (*own, *at)) {
+    // In the order of the pairs, and compared as one number: each request looks here for each of its rollouts.
+    let place = |slice: u8, bucket: i16| i32::from(slice) << 16 | (i32::from(bucket) - i32::from(i16::MIN));
+    match rows.binary_search_by_key(&place(slice, bucket), |(own, at, _)| place(*own, *at)) {
         Ok(index) => {
             if let Some((_, _, own)) = rows.get_mut(index) {
                 *own = own.saturating_add(count);
