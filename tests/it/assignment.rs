@@ -18,6 +18,7 @@ use tidegate::protocol::address::Address;
 use tidegate::protocol::config::{Catalogue, Snapshot, States};
 use tidegate::protocol::decision::{Decision, Request, decide};
 use tidegate::protocol::facts::Facts;
+use tidegate::protocol::flags::LeftOut;
 
 struct Headers(HashMap<&'static str, String>);
 
@@ -190,14 +191,14 @@ fn flags_travel_with_their_values() {
     );
 }
 
-/// So many flags, of which these are on new for everybody.
-fn flags_of(count: usize, is_on: impl Fn(usize) -> bool) -> Decision {
+/// What somebody gets of so many flags, each at this percentage.
+fn flags_of(count: usize, percentage: impl Fn(usize) -> &'static str) -> Decision {
     let texts: Vec<String> = (0..count).map(|n| FLAG.replace("master", &format!("flag-{n:03}"))).collect();
     let catalogue = catalogue(&texts.iter().map(String::as_str).collect::<Vec<_>>());
     let mut states = States::default();
     for n in 0..count {
-        let (key, text) = (format!("flag-{n:03}"), if is_on(n) { "100" } else { "0" });
-        states.live.insert(key.clone(), live(&catalogue, &key, text));
+        let key = format!("flag-{n:03}");
+        states.live.insert(key.clone(), live(&catalogue, &key, percentage(n)));
     }
     decision(&catalogue, &states, Vec::new(), &[("id", "user-1")])
 }
@@ -205,23 +206,29 @@ fn flags_of(count: usize, is_on: impl Fn(usize) -> bool) -> Decision {
 /// With what stands between them a flag is 17 bytes long on legacy, and 14 on new.
 #[test]
 fn a_header_of_flags_that_would_be_too_long_names_those_on_new() {
-    let all = flags_of(241, |_| false);
+    let all = flags_of(241, |_| "0");
     assert!(all.flags.starts_with("flag-000=legacy, flag-001=legacy"), "{}", all.flags);
-    assert_eq!((all.flags.len(), all.flagged.len(), all.flags_left_out), (4_095, 241, 0));
-    let few = flags_of(242, |n| n % 100 == 7);
+    assert_eq!((all.flags.len(), all.flagged.len(), all.left_out), (4_095, 241, None));
+    let few = flags_of(242, |n| if n % 100 == 7 { "100" } else { "0" });
     assert_eq!(few.flags, "flag-007=new, flag-107=new, flag-207=new");
-    assert_eq!((few.flagged.len(), few.flags_left_out), (242, 0), "what is not named is on legacy, and counts there");
-    assert_eq!((flags_of(242, |_| false).flags, flags_of(0, |_| false).flags), (String::new(), String::new()));
+    assert_eq!((few.flagged.len(), few.left_out), (242, None), "what is not named is on legacy, and counts there");
+    assert_eq!((flags_of(1_000, |_| "0").flags, flags_of(0, |_| "0").flags), (String::new(), String::new()));
 }
 
+/// Else those alone who are on new would be missing, and the sides could not be compared.
 #[test]
-fn a_flag_that_finds_no_room_in_the_header_counts_nowhere() {
-    let decision = flags_of(1_000, |_| true);
-    let named = decision.flags.split(", ").count();
-    assert!(decision.flags.starts_with("flag-000=new, flag-001=new"), "{}", decision.flags);
-    assert!(decision.flags.ends_with("=new") && decision.flags.len() <= 4_096, "{}", decision.flags);
-    assert_eq!((decision.flagged.len(), decision.flags_left_out), (named, 1_000 - named));
-    assert!(named > 280, "{named}");
+fn flags_that_have_no_room_in_the_header_are_the_same_for_everybody() {
+    for percentage in ["100", "50", "0.001"] {
+        let decision = flags_of(1_000, |_| percentage);
+        assert!(decision.flags.len() <= 4_096, "{}", decision.flags);
+        assert_eq!(decision.flagged.len(), 292, "{percentage} %: 292 times 14 bytes");
+        assert_eq!(decision.left_out, Some(LeftOut { first: 292, count: 708 }), "{percentage} %");
+    }
+    let all = flags_of(1_000, |_| "100");
+    assert!(all.flags.starts_with("flag-000=new, ") && all.flags.ends_with(", flag-291=new"), "{}", all.flags);
+    // Nobody can be on new in most of them.
+    let some = flags_of(1_000, |n| if n % 10 == 0 { "50" } else { "0" });
+    assert_eq!((some.flagged.len(), some.left_out), (1_000, None));
 }
 
 #[test]

@@ -151,6 +151,17 @@ impl CompiledRollout {
         }
     }
 
+    /// Whether anybody but a preview may be on new.
+    pub fn may_be_new(&self) -> bool {
+        match self.mode {
+            Mode::Killed | Mode::Unknown | Mode::Inactive => false,
+            Mode::Active => {
+                !self.is_at_nobody() || self.has_choice() || self.visits_since_s.is_some() || self.kept.is_some()
+            }
+            Mode::Completed => true,
+        }
+    }
+
     /// Whether its assignment asks for that of another rollout.
     pub const fn has_requirements(&self) -> bool {
         !self.requires.is_empty()

@@ -215,7 +215,9 @@ impl Isolate {
             let asked = decision::Request { facts: &facts, address, method: request.method(), hour };
             decision::decide(&ready.snapshot, &asked, ready.number, &facts)
         };
-        self.configuration.note_left_out(decision.flags_left_out, now_ms);
+        if let Some(left_out) = &decision.left_out {
+            self.configuration.note_left_out(left_out, now_ms);
+        }
         let fallback = self.fallback(&ready, &address);
         self.note_unconfigured(&ready, fallback.is_some());
         let Ready { snapshot, number, is_configured } = ready;

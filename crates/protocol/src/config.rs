@@ -12,6 +12,7 @@ use std::rc::Rc;
 use fnv::FnvHashMap;
 
 use super::address::Address;
+use super::flags::Flags;
 use super::routing::Router;
 use tidegate_decide::assign::Variant;
 use tidegate_decide::compiled::{CompiledRollout, GroupIndex};
@@ -62,72 +63,6 @@ pub struct Entry {
     is_broken: bool,
     /// Whether its plan says who else is a robot. A request with a thousand flags does not look into their plans for it.
     pub has_own_robots: bool,
-}
-
-/// The rollouts that are flags, and what requests say of them upstream. A request with a thousand of them reads all, so
-/// they lie in a row.
-#[derive(Debug, Default)]
-pub struct Flags {
-    flags: Vec<Flag>,
-    /// Of each flag what is said on legacy, and what on new.
-    text: String,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Flag {
-    number: usize,
-    begin: usize,
-    middle: usize,
-    end: usize,
-}
-
-/// What stands between two flags in `tidegate-flags`.
-pub const FLAG_SEPARATOR: &str = ", ";
-
-impl Flags {
-    fn add(&mut self, number: usize, plan: &Plan) {
-        let mut push = |variant: Variant| {
-            let value = match (&plan.values, variant) {
-                (None, variant) => variant.as_str(),
-                (Some(values), Variant::New) => values.new.as_str(),
-                (Some(values), Variant::Legacy) => values.legacy.as_str(),
-            };
-            let begin = self.text.len();
-            self.text.extend([plan.key.as_str(), "=", value, FLAG_SEPARATOR]);
-            begin
-        };
-        let (begin, middle) = (push(Variant::Legacy), push(Variant::New));
-        self.flags.push(Flag { number, begin, middle, end: self.text.len() });
-    }
-
-    /// How many there are.
-    pub const fn len(&self) -> usize {
-        self.flags.len()
-    }
-
-    /// Whether there are none.
-    pub const fn is_empty(&self) -> bool {
-        self.flags.is_empty()
-    }
-
-    /// How long both texts of all flags are together, in bytes.
-    pub const fn bytes(&self) -> usize {
-        self.text.len()
-    }
-
-    /// The numbers of the rollouts.
-    pub fn numbers(&self) -> impl Iterator<Item = usize> {
-        self.flags.iter().map(|flag| flag.number)
-    }
-
-    /// The numbers of the rollouts, each with what `tidegate-flags` says on legacy and on new: `KEY=VALUE, `.
-    pub fn iter(&self) -> impl Iterator<Item = (usize, [&str; 2])> {
-        let text = |range| self.text.get(range).unwrap_or_default();
-        self.flags.iter().map(move |flag| {
-            let Flag { number, begin, middle, end } = *flag;
-            (number, [text(begin..middle), text(middle..end)])
-        })
-    }
 }
 
 /// A group of one plan.

@@ -7,8 +7,9 @@
 use std::cell::{OnceCell, RefCell};
 
 use super::address::Address;
-use super::config::{FLAG_SEPARATOR, Snapshot};
+use super::config::Snapshot;
 use super::facts::{Facts, Known};
+use super::flags::{self, LeftOut};
 use super::identity::{self, Asking, Newcomers, Subject};
 use super::meter::by_value::Country;
 use super::used::{self, Owner};
@@ -17,7 +18,6 @@ use tidegate_decide::assign::{Assignment, Variant, Visit, Visitor, assign};
 use tidegate_decide::compiled::GroupIndex as _;
 use tidegate_model::Name;
 use tidegate_model::dimension::Dimension;
-use tidegate_model::plan::limits::FLAGS_BYTES_MAX;
 use tidegate_model::plan::{Identity, Plan, Robots};
 use tidegate_model::subject::SubjectHash;
 
@@ -36,8 +36,8 @@ pub struct Decision {
     pub flags: String,
     /// The assignments of all flags but those that are left out, in the order of the plans.
     pub flagged: Vec<Assigned>,
-    /// How many flags that are on new found no room in the header: nobody knows of them, so they count nowhere.
-    pub flags_left_out: usize,
+    /// The flags that have no room in the header: nobody gets them, and they count nowhere.
+    pub left_out: Option<LeftOut>,
     /// The country that it came from, where failures are told apart by it.
     pub country: Option<Country>,
     /// The values of `Set-Cookie` that keep the minted id.
@@ -83,7 +83,11 @@ pub fn decide<F: Facts>(
     let is_person = !is_robot && known.header("sec-fetch-dest").as_deref() != Some("manifest");
     let deciding = Deciding::new(snapshot, request, known, newcomers, is_robot, is_person);
     let assignment = number.and_then(|number| deciding.assignment(number));
-    let (flags, flagged, flags_left_out) = deciding.flags();
+    let assigned = |number| {
+        let assignment = deciding.assignment(number)?;
+        Some(Assigned { number, assignment, subject: deciding.subject_in(number).known })
+    };
+    let flags::Decided { header: flags, flagged, left_out } = flags::decide(snapshot, assigned);
     let is_by_country =
         |number| catalogue.plan(number).is_some_and(|plan| plan.dimensions.contains(&Dimension::Country));
     let has_country = catalogue.has_flags_by_country || number.is_some_and(is_by_country);
@@ -96,7 +100,7 @@ pub fn decide<F: Facts>(
         is_unmeasured: !is_person,
         flags,
         flagged,
-        flags_left_out,
+        left_out,
         country,
         cookies: deciding.cookies(number.zip(assignment)),
         used: number.zip(assignment).and_then(|(number, assignment)| deciding.used_cookie(number, assignment)),
@@ -205,46 +209,6 @@ impl<'a, F: Facts, N: Newcomers> Deciding<'a, F, N> {
             self.note(number, Progress::Done(assignment));
         }
         Some(assignment)
-    }
-
-    /// The value of `tidegate-flags`, the assignments behind it, and how many of them found no room. Where all are too
-    /// long for it, it names those alone that are on new.
-    fn flags(&self) -> (String, Vec<Assigned>, usize) {
-        // The last one is followed by nothing.
-        const BYTES_MAX: usize = FLAGS_BYTES_MAX + FLAG_SEPARATOR.len();
-        let flags = &self.snapshot.catalogue.flags;
-        let mut header = String::with_capacity(flags.bytes().min(BYTES_MAX));
-        let mut assigned = Vec::with_capacity(flags.len());
-        let mut have_room = true;
-        for (number, [legacy, new]) in flags.iter() {
-            if let Some(assignment) = self.assignment(number) {
-                let text = if assignment.variant == Variant::New { new } else { legacy };
-                have_room &= header.len() + text.len() <= BYTES_MAX;
-                if have_room {
-                    header.push_str(text);
-                }
-                assigned.push(Assigned { number, assignment, subject: self.subject_in(number).known });
-            }
-        }
-        let before = assigned.len();
-        if !have_room {
-            header.clear();
-            let mut texts = flags.iter();
-            assigned.retain(|flag: &Assigned| {
-                let text = texts.find(|(number, _)| *number == flag.number).map_or("", |(_, [_, new])| new);
-                if flag.assignment.variant == Variant::Legacy {
-                    return true;
-                }
-                let has_room = header.len() + text.len() <= BYTES_MAX;
-                if has_room {
-                    header.push_str(text);
-                }
-                has_room
-            });
-        }
-        header.truncate(header.len().saturating_sub(FLAG_SEPARATOR.len()));
-        let left_out = before - assigned.len();
-        (header, assigned, left_out)
     }
 
     fn progress(&self, number: usize) -> Progress {

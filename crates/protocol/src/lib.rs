@@ -22,6 +22,7 @@ pub mod exchange;
 pub mod exposure;
 pub mod facts;
 pub mod feed;
+pub mod flags;
 pub mod flush;
 pub mod forward;
 pub mod headers;

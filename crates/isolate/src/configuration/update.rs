@@ -8,6 +8,7 @@ use tidegate_model::live::{LiveText, edit_text};
 use tidegate_model::number::Grouped;
 use tidegate_model::plan::limits::FLAGS_BYTES_MAX;
 use tidegate_model::{Instant, Name};
+use tidegate_protocol::flags::LeftOut;
 use tidegate_protocol::flush::{Answer, Flush, LISTS_MAX, RolloutUpdate, TEXT_BYTES_MAX};
 
 /// What KV said is news for so long; it is read again every 5 s while there is traffic.
@@ -108,16 +109,19 @@ impl Configuration {
         self.note(format!("{IDENTITY}/{rollout}"), sentence, now_ms);
     }
 
-    /// Takes note that so many flags found no room in a request's header.
-    pub fn note_left_out(&mut self, flags: usize, now_ms: f64) {
-        let is_known = self.noted_at_ms.get(FLAGS).is_some_and(|at_ms| now_ms - at_ms < NOTED_AGAIN_MS);
-        if flags > 0 && !is_known {
-            let sentence = format!(
-                "`tidegate-flags` would be longer than {} bytes for some requests, so flags that are on new for them are left out ({flags} of the last one): upstreams take them to be on legacy, and they are not measured there; take flags that are done out of the plans (`tidegate stale`)",
-                Grouped(FLAGS_BYTES_MAX)
-            );
-            self.note(FLAGS.to_owned(), sentence, now_ms);
+    /// Takes note that flags have no room in the header.
+    pub fn note_left_out(&mut self, left_out: &LeftOut, now_ms: f64) {
+        if self.noted_at_ms.get(FLAGS).is_some_and(|at_ms| now_ms - at_ms < NOTED_AGAIN_MS) {
+            return;
         }
+        let LeftOut { first, count } = *left_out;
+        let first = self.snapshot.catalogue.plan(first).map_or("?", |plan| plan.key.as_str());
+        let sentence = format!(
+            "`tidegate-flags` has at most {} bytes, and no room for {} of the flags that are started, from `{first}` on: nobody gets them, and nothing is measured there; take flags that are done out of the plans (`tidegate stale`)",
+            Grouped(FLAGS_BYTES_MAX),
+            Grouped(count),
+        );
+        self.note(FLAGS.to_owned(), sentence, now_ms);
     }
 
     /// A fault that requests show: it is over when none has shown it for a while.
