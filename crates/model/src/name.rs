@@ -1,6 +1,7 @@
 //! Names that travel in KV keys, headers and URLs: keys of rollouts, stages, groups, signals.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -15,12 +16,18 @@ const LENGTH_MAX: usize = 100;
 ///
 /// A copy shares the text, and is known to be equal without a look at it: each request compares names of a thousand
 /// flags with those of their counts.
-#[derive(Clone, Debug, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, Eq, PartialOrd, Ord)]
 pub struct Name(Arc<str>);
 
 impl PartialEq for Name {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
+    }
+}
+
+impl Hash for Name {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
     }
 }
 

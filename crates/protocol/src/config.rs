@@ -14,7 +14,6 @@ use fnv::FnvHashMap;
 use super::address::Address;
 use super::flags::Flags;
 use super::routing::Router;
-use tidegate_decide::assign::Variant;
 use tidegate_decide::compiled::{CompiledRollout, GroupIndex};
 use tidegate_model::dimension::Dimension;
 use tidegate_model::fault::Severity;
