@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::people::{deployed, get, grant, plan, put_plans, rollout};
+use crate::people::{command, deployed, get, grant, plan, put_plans, rollout};
 
 /// A plan with a list of so many ids, 30 bytes each.
 fn long(key: &str, ids: usize) -> Value {
@@ -40,4 +40,21 @@ fn plans_beyond_the_limits_are_refused_with_the_way_out_and_all_others_go_on() {
         .collect();
     assert_eq!(keys, ["long-0", "long-1", "long-2", "long-3", "shop"]);
     assert_eq!(rollout(&mut world, "shop")["live"], before["live"]);
+}
+
+#[test]
+fn a_flag_that_has_no_room_in_the_header_is_warned_of_at_its_start() {
+    let mut world = deployed(1, &["shop"], 10);
+    let key = |n: usize| format!("{}-{n:02}", "f".repeat(90));
+    let flag = |n| json!({"key": key(n), "stage": [{"name": "on", "percentage": 100}]});
+    // 99 bytes each with what stands between them: 41 are 4,059.
+    grant(&mut world, put_plans(&(0..43).map(flag).collect::<Vec<_>>()));
+    let mut start = |n: usize, dry_run: bool| {
+        let body = json!({"command": "start", "dry_run": dry_run});
+        let answer = grant(&mut world, command("ana", &key(n), &format!("start-{n}-{dry_run}"), Some("*"), body));
+        answer["explanation"]["warnings"].to_string()
+    };
+    (0..41).for_each(|n| assert!(!start(n, false).contains("tidegate-flags"), "{n}"));
+    let warning = "The flags that are started may need 4,158 bytes of `tidegate-flags`, which has 4,096";
+    assert!(start(41, true).contains(warning), "{}", start(41, true));
 }

@@ -11,7 +11,7 @@ use super::decision::Assigned;
 use tidegate_decide::assign::Variant;
 use tidegate_decide::compiled::CompiledRollout;
 use tidegate_model::plan::Plan;
-use tidegate_model::plan::limits::FLAGS_BYTES_MAX;
+use tidegate_model::plan::limits::{FLAG_SEPARATOR, FLAGS_BYTES_MAX};
 
 /// The rollouts that are flags, and what requests say of them upstream. A request with a thousand of them reads all, so
 /// they lie in a row.
@@ -30,20 +30,12 @@ struct Flag {
     end: usize,
 }
 
-/// What stands between two flags in `tidegate-flags`.
-const SEPARATOR: &str = ", ";
-
 impl Flags {
     /// Adds a flag behind the others.
     pub fn add(&mut self, number: usize, plan: &Plan) {
-        let mut push = |variant: Variant| {
-            let value = match (&plan.values, variant) {
-                (None, variant) => variant.as_str(),
-                (Some(values), Variant::New) => values.new.as_str(),
-                (Some(values), Variant::Legacy) => values.legacy.as_str(),
-            };
+        let mut push = |variant| {
             let begin = self.text.len();
-            self.text.extend([plan.key.as_str(), "=", value, SEPARATOR]);
+            self.text.extend([&plan.flag(variant), FLAG_SEPARATOR]);
             begin
         };
         let (begin, middle) = (push(Variant::Legacy), push(Variant::New));
@@ -103,7 +95,7 @@ pub struct Decided {
 /// Decides the flags of one request; `assigned` says what a rollout assigns.
 pub fn decide(snapshot: &Snapshot, assigned: impl Fn(usize) -> Option<Assigned>) -> Decided {
     // The last one is followed by nothing.
-    const BYTES_MAX: usize = FLAGS_BYTES_MAX + SEPARATOR.len();
+    const BYTES_MAX: usize = FLAGS_BYTES_MAX + FLAG_SEPARATOR.len();
     let Snapshot { catalogue, standings, .. } = snapshot;
     let mut header = String::with_capacity(catalogue.flags.bytes().min(BYTES_MAX));
     let mut flagged: Vec<Assigned> = Vec::with_capacity(catalogue.flags.len());
@@ -137,6 +129,6 @@ pub fn decide(snapshot: &Snapshot, assigned: impl Fn(usize) -> Option<Assigned>)
             }
         }
     }
-    header.truncate(header.len().saturating_sub(SEPARATOR.len()));
+    header.truncate(header.len().saturating_sub(FLAG_SEPARATOR.len()));
     Decided { header, flagged, left_out }
 }

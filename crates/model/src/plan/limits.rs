@@ -15,6 +15,8 @@ pub const ROLLOUTS_MAX: usize = 1_000;
 /// The longest header `tidegate-flags`, in bytes. Upstreams refuse requests whose headers are too long: Tomcat takes 8 KB
 /// of all of them together, nginx, Apache and gunicorn 8 KB of each, Node 16 KB of all.
 pub const FLAGS_BYTES_MAX: usize = 4_096;
+/// What stands between two flags there.
+pub const FLAG_SEPARATOR: &str = ", ";
 /// The most environments of a plan: each is read as a plan of its own.
 pub const ENVIRONMENTS_MAX: usize = 20;
 /// The greatest revision of plans and states: JavaScript's numbers are whole up to here.

@@ -39,6 +39,7 @@ use super::dimension::Dimension;
 use super::group::Fingerprints;
 use super::route::{PathPattern, Route};
 use super::source::Match;
+use super::variant::Variant;
 use super::weekly::Weekly;
 use super::zone::Zone;
 use super::{Duration, Name, Percentage};
@@ -249,6 +250,16 @@ impl Plan {
     /// Whether this is a flag: assigned and named to the upstream, but routing nothing.
     pub fn is_flag(&self) -> bool {
         self.upstreams.is_none()
+    }
+
+    /// What `tidegate-flags` says of it where it assigns a side: `KEY=VALUE`.
+    pub fn flag(&self, variant: Variant) -> String {
+        let value = match (&self.values, variant) {
+            (None, variant) => variant.as_str(),
+            (Some(values), Variant::New) => values.new.as_str(),
+            (Some(values), Variant::Legacy) => values.legacy.as_str(),
+        };
+        [self.key.as_str(), "=", value].concat()
     }
 
     /// The probe called `name`.

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::Plan;
-use super::limits::FLAGS_BYTES_MAX;
+use super::limits::{FLAG_SEPARATOR, FLAGS_BYTES_MAX};
 use super::rules::Rules;
 use super::rules::Step::{Index, Key};
 use crate::fault::{Faults, nearest};
@@ -33,9 +33,10 @@ pub fn check(plans: &[(&Plan, &Node)]) -> Vec<(usize, Faults)> {
             }
         }
         if plan.is_flag() {
-            let before = flags_bytes;
-            flags_bytes += flag_bytes(plan);
-            if before <= FLAGS_BYTES_MAX && flags_bytes > FLAGS_BYTES_MAX {
+            // The last one is followed by nothing.
+            let (before, bytes_max) = (flags_bytes, FLAGS_BYTES_MAX + FLAG_SEPARATOR.len());
+            flags_bytes += plan.flag(Variant::Legacy).len().max(plan.flag(Variant::New).len()) + FLAG_SEPARATOR.len();
+            if before <= bytes_max && flags_bytes > bytes_max {
                 rules.warn(
                     &[Key("key")],
                     format!(
@@ -70,15 +71,6 @@ pub fn check(plans: &[(&Plan, &Node)]) -> Vec<(usize, Faults)> {
         *faults = rules.faults;
     }
     found.into_iter().enumerate().filter(|(_, faults)| !faults.is_empty()).collect()
-}
-
-/// How much room a flag takes in `tidegate-flags` at most: `KEY=VALUE, `.
-fn flag_bytes(plan: &Plan) -> usize {
-    let value = plan
-        .values
-        .as_ref()
-        .map_or(Variant::Legacy.as_str().len(), |values| values.new.as_str().len().max(values.legacy.as_str().len()));
-    plan.key.as_str().len() + value + "=, ".len()
 }
 
 /// Of each plan, whether a way leads from it through `after` and `requires` of others back to it.

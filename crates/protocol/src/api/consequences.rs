@@ -19,6 +19,9 @@ use tidegate_decide::schedule::{Blocker, frozen};
 use tidegate_model::Percentage;
 use tidegate_model::command::Command;
 use tidegate_model::live::{LiveState, Phase};
+use tidegate_model::number::Grouped;
+use tidegate_model::plan::limits::{FLAG_SEPARATOR, FLAGS_BYTES_MAX};
+use tidegate_model::variant::Variant;
 
 /// So many stages are named that a change jumps over; of more, the first and the last.
 const STAGES_NAMED: usize = 4;
@@ -127,12 +130,34 @@ impl Change<'_> {
             let names = never_reported(&self.before.plan, self.present.deployment.metrics.get(&self.before.plan.key));
             warnings.extend(silent(&names, self.before.record.live.phase).map(|text| ("never_reported", text)));
         }
+        warnings.extend(self.has_no_room(command).map(|text| ("no_room", text)));
         warnings.extend(self.still_true(command).into_iter().map(|text| ("still_true", text)));
         warnings.extend(self.jump().map(|text| ("jump", text)));
         warnings.extend(self.of_command(command));
         let ends = ends::ends(&self.before.plan, &self.before.record, &self.ahead.rollout.record);
         warnings.extend(ends.iter().map(|own| ("ends", own.to_string())));
         warnings.into_iter().map(|(code, text)| Warning { code: Text::word(code), text: sentence(&text) }).collect()
+    }
+
+    /// Of a flag that begins: that the header which names those on new has no room for all of them.
+    fn has_no_room(&self, command: &Command) -> Option<String> {
+        let Rollout { plan, .. } = self.before;
+        if !plan.is_flag() || self.before.record.live.phase != Phase::Draft || command.is_stop() {
+            return None;
+        }
+        let is_in_use = |rollout: &&Rollout| {
+            let live = &rollout.record.live;
+            rollout.plan.is_flag() && rollout.plan.key != plan.key && live.phase != Phase::Draft && !live.killed
+        };
+        let others = self.present.deployment.rollouts.iter().filter(is_in_use).map(|rollout| &rollout.plan);
+        let bytes: usize = others.chain([plan]).map(|plan| plan.flag(Variant::New).len() + FLAG_SEPARATOR.len()).sum();
+        (bytes > FLAGS_BYTES_MAX + FLAG_SEPARATOR.len()).then(|| {
+            format!(
+                "the flags that are started may need {} bytes of `tidegate-flags`, which has {}: those without room are on legacy for everybody, while their stages go on. `tidegate stale` lists flags that are done",
+                Grouped(bytes),
+                Grouped(FLAGS_BYTES_MAX)
+            )
+        })
     }
 
     /// The guardrails with which another attempt would end again.
