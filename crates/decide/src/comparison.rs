@@ -105,27 +105,39 @@ impl Comparison {
     /// Takes a window in, which began `minute` minutes (from 0) after the attempt. It has to be closed
     /// ([`SideSlices::is_closed`]); one that is not is left out.
     pub fn add(&mut self, window: &SideSlices, minute: f64) {
-        if !window.is_closed() {
-            return;
+        self.add_with(window, &window.total(), minute);
+    }
+
+    /// The same with the window's `total`. Returns φ (from 1), by which its evidence was divided; of a window without
+    /// events, which is no evidence, nobody asks for it.
+    pub fn add_with(&mut self, window: &SideSlices, both: &Window, minute: f64) -> f64 {
+        let mut factor = 1.0;
+        if both.legacy.n <= 0.0 || both.new.n <= 0.0 {
+            return factor;
         }
         if minute >= self.hour_start + HOUR_MINUTES {
             self.hours = self.all_hours();
             self.hour = SideSlices::default();
             self.hour_start = minute;
         }
-        let both = window.total();
-        let mut total = if self.is_mirrored { both.mirrored() } else { both };
-        let (suspect, before) =
-            if self.is_mirrored { (&window.legacy, &self.hour.legacy) } else { (&window.new, &self.hour.new) };
-        let past = if self.is_mirrored { &self.seen.legacy } else { &self.seen.new };
-        total.new.x = if self.evidence.is_restarted_quickly() {
-            suspect.corroborated(before)
+        let mut total = if self.is_mirrored { both.mirrored() } else { *both };
+        if both.legacy.x + both.new.x > 0.0 {
+            let (suspect, before) =
+                if self.is_mirrored { (&window.legacy, &self.hour.legacy) } else { (&window.new, &self.hour.new) };
+            let past = if self.is_mirrored { &self.seen.legacy } else { &self.seen.new };
+            total.new.x = if self.evidence.is_restarted_quickly() {
+                suspect.corroborated(before)
+            } else {
+                suspect.likely(before, past, self.level(both))
+            };
+            factor = self.factor();
+            self.evidence.add_beyond(&total, self.margin(), factor, minute);
         } else {
-            suspect.likely(before, past, self.level(&both))
-        };
-        self.evidence.add_beyond(&total, self.margin(), self.factor(), minute);
+            self.evidence.add(&total, factor, minute);
+        }
         self.seen.merge(window);
         self.hour.merge(window);
+        factor
     }
 
     /// The events of an exposure, of both sides in the hour under way with this window.

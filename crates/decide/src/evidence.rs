@@ -31,6 +31,7 @@
 //!
 //! Ville's inequality: Ville 1939; e-processes by mixing: Shafer 2021, Ramdas et al. 2023.
 
+use std::cell::Cell;
 use std::sync::LazyLock;
 
 use serde::de::Error as _;
@@ -112,13 +113,41 @@ pub struct Evidence {
     /// began with.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     is_slow: bool,
+    /// What it comes to, once that has been asked for: each look asks several times.
+    #[serde(skip)]
+    known: Known,
+}
+
+/// What has been worked out of what stands beside it; so it makes nothing different from anything.
+#[derive(Clone, Debug, Default)]
+struct Known(Cell<Option<f64>>);
+
+impl PartialEq for Known {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Known {
+    const fn nothing() -> Self {
+        Self(Cell::new(None))
+    }
 }
 
 impl Evidence {
     /// No evidence yet that new's rate is more than `theta` (above 0) times legacy's, all of it to be
     /// counted from the first window.
     pub const fn plain(theta: f64) -> Self {
-        Self { theta, starts: Starts::Once, log_products: [0.0; GRID], waiting: 0.0, quarter: 0.0, is_slow: false }
+        let log_products = [0.0; GRID];
+        Self {
+            theta,
+            starts: Starts::Once,
+            log_products,
+            waiting: 0.0,
+            quarter: 0.0,
+            is_slow: false,
+            known: Known::nothing(),
+        }
     }
 
     /// The same with a new start in each quarter of an hour.
@@ -140,6 +169,7 @@ impl Evidence {
             waiting: 1.0,
             quarter: 0.0,
             is_slow: false,
+            known: Known::nothing(),
         }
     }
 
@@ -170,6 +200,9 @@ impl Evidence {
     /// being at most margin · θ times legacy's. The margin must be known before the window.
     pub fn add_beyond(&mut self, window: &Window, margin: f64, factor: f64, minute: f64) {
         let weight = self.weight_at(minute);
+        if weight > 0.0 || says_anything(window) {
+            self.known = Known::nothing();
+        }
         if weight > 0.0 {
             let log_weight = weight.ln();
             self.log_products.iter_mut().for_each(|own| *own = log_sum(*own, log_weight));
@@ -204,6 +237,12 @@ impl Evidence {
     /// The natural logarithm of the evidence; 0 is none. It refutes the hypothesis at the level α once
     /// it has reached ln(1/α).
     pub fn log_e(&self) -> f64 {
+        let log_e = self.known.0.get().unwrap_or_else(|| self.work_out());
+        self.known.0.set(Some(log_e));
+        log_e
+    }
+
+    fn work_out(&self) -> f64 {
         let largest = self.log_products.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         if largest == f64::NEG_INFINITY {
             return self.waiting.ln();

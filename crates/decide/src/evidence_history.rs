@@ -42,9 +42,12 @@ impl EvidenceHistory {
         let minute = minute_of(now);
         for line in &mut self.0 {
             line.is_current = false;
+            // Both ascend. A clock that has jumped back leaves points of the future.
             let is_kept = |own: u64| own <= minute && own + MINUTES_MAX > minute;
-            line.points.retain(|(own, _)| is_kept(*own));
-            line.intervals.retain(|(own, ..)| is_kept(*own));
+            while line.points.pop_front_if(|(own, _)| !is_kept(*own)).is_some() {}
+            while line.points.pop_back_if(|(own, _)| !is_kept(*own)).is_some() {}
+            while line.intervals.pop_front_if(|(own, ..)| !is_kept(*own)).is_some() {}
+            while line.intervals.pop_back_if(|(own, ..)| !is_kept(*own)).is_some() {}
         }
         for (guardrail, judgement) in plan.guardrails_in_force().zip(&evaluation.guardrails) {
             self.add("guardrail", &guardrail.when, judgement, minute);
@@ -81,9 +84,9 @@ impl EvidenceHistory {
                     is_current: true,
                 },
             };
-            line.points.retain(|(own, _)| *own < minute);
+            while line.points.pop_back_if(|(own, _)| *own >= minute).is_some() {}
             line.points.push_back((minute, e_value));
-            line.intervals.retain(|(own, ..)| *own < minute);
+            while line.intervals.pop_back_if(|(own, ..)| *own >= minute).is_some() {}
             line.intervals.extend(figure.ratio.as_ref().map(|ratio| (minute, ratio.from, ratio.to)));
             self.0.push(Line { e_needed, text: figure.text.clone(), is_current: true, ..line });
         }

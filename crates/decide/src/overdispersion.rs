@@ -163,7 +163,7 @@ impl Slices {
             let most = (others * ALONE_SHARE_MAX).min(most(slice, before.n + now.n));
             now.x.min((ALONE_EVENTS_MAX.max(most) - before.x).max(0.0))
         };
-        self.counts.iter().zip(&hour.counts).enumerate().map(counted).sum()
+        self.counts.iter().zip(&hour.counts).enumerate().filter(|(_, (now, _))| now.x > 0.0).map(counted).sum()
     }
 }
 

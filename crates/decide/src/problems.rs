@@ -18,7 +18,7 @@ use tidegate_model::live::Phase;
 use tidegate_model::measured::Tally;
 use tidegate_model::plan::signal::FRESH_DEFAULT;
 use tidegate_model::plan::words::SignalKind;
-use tidegate_model::plan::{Plan, ProblemKind, Response};
+use tidegate_model::plan::{Plan, ProblemKind, Response, Signal};
 use tidegate_model::record::Record;
 use tidegate_model::variant::Variant;
 use tidegate_model::{Duration, Instant, Name, Percentage};
@@ -220,16 +220,15 @@ pub struct SilentSignal<'a> {
 
 /// The signals that conditions use and that were reported once, and are not any more.
 pub fn silent_signals<'a>(plan: &'a Plan, metrics: &RolloutMetrics, now: Instant) -> Vec<SilentSignal<'a>> {
-    let used = plan.signals.0.iter().filter(|(name, _)| is_used(plan, name));
-    used.filter_map(|(name, signal)| {
+    let silent = |(name, signal): &'a (Name, Signal)| {
         let limit = match signal.kind {
             SignalKind::Count => signal.heartbeat,
             SignalKind::Gauge => Some(signal.fresh.unwrap_or(FRESH_DEFAULT)),
         }?;
         let last = metrics.signals.last(name.as_str()).map(|(at, _)| at)?;
-        (last.plus(limit) < now).then_some(SilentSignal { name, last, limit })
-    })
-    .collect()
+        (last.plus(limit) < now && is_used(plan, name)).then_some(SilentSignal { name, last, limit })
+    };
+    plan.signals.0.iter().filter_map(silent).collect()
 }
 
 fn is_used(plan: &Plan, name: &Name) -> bool {
@@ -243,15 +242,18 @@ fn is_used(plan: &Plan, name: &Name) -> bool {
 
 /// Pages that conditions rely on and that report nothing any more, where as many requests come as before.
 pub fn silent_pages(plan: &Plan, record: &Record, metrics: &RolloutMetrics, now: Instant) -> Option<String> {
-    if !relied_on(plan).iter().any(super::reports::Reported::is_from_pages) || !is_settled(record, SILENCE_MS, now) {
-        return None;
-    }
     let minute = minute_of(now);
     let from = minute.saturating_sub(SILENCE_MINUTES);
     let requests = |variant: Variant| sum(&metrics.series, from, variant, |tally| tally.requests);
     let pages = |from: u64, variant: Variant| sum(&metrics.series, from, variant, |tally| tally.pages);
+    if !is_settled(record, SILENCE_MS, now)
+        || pages(from, Variant::New) > 0.0
+        || !relied_on(plan).iter().any(super::reports::Reported::is_from_pages)
+    {
+        return None;
+    }
     let (new, legacy) = (requests(Variant::New), requests(Variant::Legacy));
-    if new < REQUESTS_AN_HOUR_MIN || pages(from, Variant::New) > 0.0 {
+    if new < REQUESTS_AN_HOUR_MIN {
         return None;
     }
     let expected = if legacy > 0.0 { pages(from, Variant::Legacy) * new / legacy } else { 0.0 };

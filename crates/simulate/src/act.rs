@@ -58,20 +58,25 @@ impl Simulation {
     pub(super) fn operate(&mut self, index: usize) {
         let Some(life) = self.lives.get(index) else { return };
         let Some(rollout) = self.deployment().rollouts.get(&life.key) else { return };
+        if life.ticked != Some(rollout.record.live.revision) {
+            self.tick(index);
+        }
+        self.start(index);
+    }
+
+    /// Operators tick what the scenario lets them tick.
+    fn tick(&mut self, index: usize) {
+        let Some(life) = self.lives.get(index) else { return };
+        let Some(rollout) = self.deployment().rollouts.get(&life.key) else { return };
         let (record, plan) = (&rollout.record, &rollout.plan);
-        let is_open = |of: &Checklist, item: &Item| record.approval(of, item).is_none();
-        let open: Vec<Item> = record
-            .checklist(plan)
-            .map_or_else(Vec::new, |of| of.items(plan).iter().filter(|item| is_open(&of, item)).cloned().collect());
         let wanted = |item: &Item| {
             life.turns.iter().any(|turn| turn.is_on && turn.line.what == What::Approve(item.text.clone()))
         };
         let is_all = life.ticks_all();
-        let items: Vec<Item> = if life.ticked == Some(record.live.revision) {
-            Vec::new()
-        } else {
-            open.iter().filter(|item| is_all || wanted(item)).cloned().collect()
-        };
+        let is_open = |of: &Checklist, item: &Item| record.approval(of, item).is_none() && (is_all || wanted(item));
+        let items: Vec<Item> = record
+            .checklist(plan)
+            .map_or_else(Vec::new, |of| of.items(plan).iter().filter(|item| is_open(&of, item)).cloned().collect());
         if items.is_empty() {
             // A line that begins later ticks more.
             if !life
@@ -84,26 +89,25 @@ impl Simulation {
                     life.ticked = Some(revision);
                 }
             }
-        } else {
-            let what = match record.live.phase {
-                Phase::Draft => "before the start".to_owned(),
-                Phase::RolledBack => "after the rollback".to_owned(),
-                _ => format!("of {}", record.live.stage),
-            };
-            let text = if items.len() == 1 {
-                format!("ticked {what}: {}", items.iter().map(|item| item.text.as_str()).collect::<String>())
-            } else {
-                format!("ticked {what}: {} items", items.len())
-            };
-            let key = life.key.clone();
-            for item in items {
-                // Who is refused tells nothing: the item stays open.
-                let _ = self.platform.approve(&key, &item, &text, self.now);
-                self.take_in();
-            }
-            self.tell(index, Kind::Change, OPERATOR, "approve", text);
+            return;
         }
-        self.start(index);
+        let what = match record.live.phase {
+            Phase::Draft => "before the start".to_owned(),
+            Phase::RolledBack => "after the rollback".to_owned(),
+            _ => format!("of {}", record.live.stage),
+        };
+        let text = if items.len() == 1 {
+            format!("ticked {what}: {}", items.iter().map(|item| item.text.as_str()).collect::<String>())
+        } else {
+            format!("ticked {what}: {} items", items.len())
+        };
+        let key = life.key.clone();
+        for item in items {
+            // Who is refused tells nothing: the item stays open.
+            let _ = self.platform.approve(&key, &item, &text, self.now);
+            self.take_in();
+        }
+        self.tell(index, Kind::Change, OPERATOR, "approve", text);
     }
 
     /// Operators start what has no start of its own.

@@ -116,8 +116,16 @@ impl Rare {
     }
 
     /// Whether it comes of the next one.
+    #[inline]
     pub fn comes(&mut self, chance: &mut Chance) -> bool {
-        self.skip(1, chance) == 0
+        match &mut self.skipped {
+            Some(skipped) if *skipped > 0 => {
+                // Of what never comes there is always one more.
+                *skipped -= u64::from(*skipped < u64::MAX);
+                false
+            }
+            _ => self.skip(1, chance) == 0,
+        }
     }
 }
 

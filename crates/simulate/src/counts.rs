@@ -162,34 +162,52 @@ impl Rescues {
 }
 
 /// So many values, which nobody has picked yet.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Values {
-    /// How many there are of whom comparisons may not use.
-    pub others: u32,
-    /// How many there are in each slice of whom comparisons may use. Where no comparison asks for it, all are others.
-    pub slices: Vec<u32>,
+    /// How many there are in each slice of whom comparisons may use, and behind them of all others.
+    counts: [u32; OTHERS + 1],
+    /// Whether a comparison asks for it.
+    is_compared: bool,
 }
 
+/// Behind the slices.
+const OTHERS: usize = SLICES as usize;
+
 impl Values {
+    const fn new(is_compared: bool) -> Self {
+        Self { counts: [0; OTHERS + 1], is_compared }
+    }
+
     /// How many there are.
     pub fn count(&self) -> u64 {
-        u64::from(self.others) + self.slices.iter().map(|count| u64::from(*count)).sum::<u64>()
+        self.counts.iter().map(|count| u64::from(*count)).sum()
+    }
+
+    /// How many there are of which it is all the same whose they are: where no comparison asks for it, all.
+    pub fn others(&self) -> u32 {
+        let others = self.counts.get(OTHERS).copied().unwrap_or_default();
+        if self.is_compared { others } else { self.counts.iter().sum() }
+    }
+
+    /// How many there are of the rest in each slice that has any.
+    pub fn compared(&self) -> impl Iterator<Item = (u8, u32)> {
+        self.slices().filter(|_| self.is_compared)
+    }
+
+    /// How many there are in each slice that has any.
+    pub fn slices(&self) -> impl Iterator<Item = (u8, u32)> {
+        (0..SLICES).zip(self.counts).filter(|(_, count)| *count > 0)
     }
 }
 
 impl Place {
-    /// Nothing yet; `keeps_slices` tells of what comparisons ask for.
-    pub fn new(keeps_slices: [bool; Observed::ALL.len()]) -> Self {
-        let slices = |keeps: bool| vec![0; if keeps { usize::from(SLICES) } else { 0 }];
-        Self {
-            requests: 0,
-            js_errors: 0,
-            fate: Fate::default(),
-            values: keeps_slices.map(|keeps| Values { others: 0, slices: slices(keeps) }),
-        }
+    /// Nothing yet; `is_compared` tells what comparisons ask for.
+    pub fn new(is_compared: [bool; Observed::ALL.len()]) -> Self {
+        Self { requests: 0, js_errors: 0, fate: Fate::default(), values: is_compared.map(Values::new) }
     }
 
     /// Adds a value.
+    #[inline]
     pub fn observe(&mut self, of: Observed, slice: Option<u8>) {
         let [answers, pages, abandoned] = &mut self.values;
         let values = match of {
@@ -197,9 +215,8 @@ impl Place {
             Observed::Pages => pages,
             Observed::Abandoned => abandoned,
         };
-        match slice.and_then(|slice| values.slices.get_mut(usize::from(slice))) {
-            Some(own) => *own += 1,
-            None => values.others += 1,
+        if let Some(own) = values.counts.get_mut(slice.map_or(OTHERS, usize::from)) {
+            *own += 1;
         }
     }
 
@@ -221,10 +238,7 @@ impl Place {
     /// Begins anew.
     pub fn clear(&mut self) {
         (self.requests, self.js_errors) = (0, 0);
-        for values in &mut self.values {
-            values.others = 0;
-            values.slices.fill(0);
-        }
+        self.values.iter_mut().for_each(|values| values.counts.fill(0));
     }
 }
 

@@ -35,7 +35,7 @@ const FAULTS_PER_FLUSH: usize = 32;
 /// KV is polled this often, in milliseconds: nobody edits it.
 const POLL_MS: i64 = 86_400_000;
 /// Old minutes become hours this often, in minutes.
-const FOLD_MINUTES: u64 = 30;
+const FOLD_MINUTES: u64 = 60;
 /// An alarm that has rung is set again at most so often for the same moment.
 const ALARMS_MAX: usize = 10;
 

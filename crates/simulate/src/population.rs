@@ -14,6 +14,7 @@ use tidegate_decide::compiled::{CompiledRollout, GroupIndex};
 /// Of the requests within a visit, one in so many is for a page.
 pub use tidegate_decide::forecast::PAGE_ONE_IN;
 use tidegate_decide::series::{MINUTE_MS, minute_of};
+use tidegate_model::measured::Seen;
 use tidegate_model::plan::Plan;
 use tidegate_model::record::Record;
 use tidegate_model::subject::SubjectHash;
@@ -75,11 +76,20 @@ pub struct Assigned {
     pub slice: Option<u8>,
 }
 
+impl Assigned {
+    /// On which side.
+    const fn variant(self) -> Variant {
+        if self.is_new { Variant::New } else { Variant::Legacy }
+    }
+}
+
 /// Where everybody stands in one rollout.
 #[derive(Clone, Debug, Default)]
 pub struct Seats {
     /// In the order of the population.
     pub all: Vec<Assigned>,
+    /// The same as samples have it.
+    pub seen: Vec<Seen>,
     /// Who is on new.
     pub on_new: FixedBitSet,
     /// Who of them has stayed there though the percentage has stepped down.
@@ -100,6 +110,9 @@ impl Seats {
         {
             *seat = next;
             self.on_new.set(index, next.is_new);
+            if let Some(seen) = self.seen.get_mut(index) {
+                (seen.is_new, seen.is_compared) = (next.is_new, next.slice.is_some());
+            }
         }
         Some(*seat)
     }
@@ -110,8 +123,8 @@ impl Seats {
 pub struct Population {
     /// In the order of their hashes under the seed of samples.
     pub subjects: Vec<Subject>,
-    /// When each has come last; a time before all others where it has not come yet.
-    came_ms: Vec<i64>,
+    /// Until when the visit of each lasts, if it does not come again; a time before all others where it has not come yet.
+    lasts_until_ms: Vec<i64>,
     picks: Picks,
 }
 
@@ -146,7 +159,7 @@ impl Population {
         }
         weighted.sort_by_key(|(subject, _)| subject.sampled);
         let (subjects, weights): (Vec<Subject>, Vec<f64>) = weighted.into_iter().unzip();
-        Self { came_ms: vec![i64::MIN; subjects.len()], picks: Picks::new(&weights), subjects }
+        Self { lasts_until_ms: vec![i64::MIN; subjects.len()], picks: Picks::new(&weights), subjects }
     }
 
     /// So many requests, evenly spread over this time, in milliseconds, in the place of those that `requests` had.
@@ -167,33 +180,37 @@ impl Population {
         let mut at = from.as_epoch_ms() << FRACTION_BITS;
         let mut minute = minute_of(from) as u32;
         let mut minute_ends_ms = (i64::from(minute) + 1) * MINUTE_MS;
+        // A copy of its own stays in registers.
+        let mut own = chance.clone();
         requests.extend((0..count).map(|_| {
             let at_ms = at >> FRACTION_BITS;
             at += every;
             while at_ms >= minute_ends_ms {
                 (minute, minute_ends_ms) = (minute + 1, minute_ends_ms + MINUTE_MS);
             }
-            let number = chance.next_u64();
+            let number = own.next_u64();
             let (subject, draw) = (self.picks.pick((number >> 32) as u32), number as u32);
             // The place is in the upper bits.
             let mut begins_visit = false;
-            if let Some(came_ms) = self.came_ms.get_mut(subject) {
-                begins_visit = at_ms.saturating_sub(*came_ms) > VISIT_MS;
-                *came_ms = at_ms;
+            if let Some(until_ms) = self.lasts_until_ms.get_mut(subject) {
+                begins_visit = at_ms > *until_ms;
+                *until_ms = at_ms + VISIT_MS;
             }
             let is_page = begins_visit || draw.is_multiple_of(PAGE_ONE_IN);
             let is_get = is_page || !(draw >> 8).is_multiple_of(WRITE_ONE_IN);
             Request { subject: subject as u32, minute, draw, begins_visit, is_page, is_get }
         }));
+        *chance = own;
     }
 
     /// Where everybody stands in each rollout at `now`, given where they stood before.
     pub fn seats(&self, rollouts: &[Dealt<'_>], last: &[Seats], now: Instant) -> Vec<Seats> {
-        let before = Before { rollouts, last, came_ms: &self.came_ms, now };
+        let before = Before { rollouts, last, lasts_until_ms: &self.lasts_until_ms, now };
         let of = |(index, dealt): (usize, &Dealt<'_>)| {
             let on_new = FixedBitSet::with_capacity(self.subjects.len());
             let mut seats = Seats { on_new, ..Seats::default() };
             seats.all.reserve(self.subjects.len());
+            seats.seen.reserve(self.subjects.len());
             for (number, subject) in self.subjects.iter().enumerate() {
                 let coming = Coming {
                     before: &before,
@@ -212,6 +229,7 @@ impl Population {
                 seats.on_new.set(number, seat.is_new);
                 seats.kept += u64::from(seat.is_new && assignment.reason == Reason::SteppedDown);
                 seats.all.push(seat);
+                seats.seen.push(Seen::new(subject.sampled, seat.variant(), seat.slice.is_some()));
             }
             seats
         };
@@ -251,7 +269,7 @@ impl GroupIndex for Keys<'_> {
 struct Before<'a> {
     rollouts: &'a [Dealt<'a>],
     last: &'a [Seats],
-    came_ms: &'a [i64],
+    lasts_until_ms: &'a [i64],
     now: Instant,
 }
 
@@ -285,11 +303,9 @@ impl Visitor for Coming<'_> {
     }
 
     fn visit(&self) -> Option<Visit> {
-        let came_ms = *self.before.came_ms.get(self.number)?;
-        let goes_on = self.before.now.as_epoch_ms().saturating_sub(came_ms) <= VISIT_MS;
+        let goes_on = self.before.now.as_epoch_ms() <= *self.before.lasts_until_ms.get(self.number)?;
         let seat = self.before.last.get(self.index)?.all.get(self.number)?;
-        let variant = if seat.is_new { Variant::New } else { Variant::Legacy };
-        (goes_on && !self.is_new_visit).then_some(Visit { variant, begun_s: 0 })
+        (goes_on && !self.is_new_visit).then_some(Visit { variant: seat.variant(), begun_s: 0 })
     }
 
     fn used_since(&self, _: u32) -> Option<u64> {

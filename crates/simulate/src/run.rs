@@ -314,7 +314,7 @@ impl Simulation {
                 let mut window = Window::at(minute_of(now), rollout.record.live.revision);
                 if let Some(seats) = self.seats.get(index) {
                     let count = usize::try_from(*count).unwrap_or_default();
-                    life.traffic.reporters(name, count, &self.population, seats, &mut window);
+                    life.traffic.reporters(name, count, seats, &mut window);
                 }
                 let counted = Counted { rollout: life.key.clone(), window, compared: SlicedCounts::default() };
                 self.platform.flush(vec![counted], Vec::new(), now);

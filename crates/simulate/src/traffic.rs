@@ -6,8 +6,10 @@
 //! together, and only mark their subjects as seen; and how long answers took, which depends on nobody, is picked when
 //! the window is closed ([`closing`]).
 
+mod buckets;
 mod closing;
 mod copies;
+mod seen;
 
 use fixedbitset::FixedBitSet;
 use rand::RngExt as _;
@@ -15,11 +17,12 @@ use tidegate_decide::judge::adoption::VIEW;
 use tidegate_decide::judge::comparing::questions;
 use tidegate_model::Name;
 use tidegate_model::condition::{Metric, Vital};
-use tidegate_model::measured::sliced::SLICES;
 use tidegate_model::measured::{Measure, Quantity, Seen, Window};
 use tidegate_model::plan::Plan;
 use tidegate_model::variant::Variant;
 
+use self::buckets::Buckets;
+use self::seen::{Exposed, SeenSubjects};
 use super::chance::{Chance, Rare, Spread};
 use super::counts::{Asked, Came, Fate, Observed, Place, Rescues, Troubles};
 use super::healthy::{Healthy, LATENCY_SIGMA, RATES, VALUE_SIGMA, VITAL_SIGMA, terms};
@@ -53,8 +56,8 @@ pub struct Traffic {
     /// What is measured as a distribution: latency first.
     measured: Vec<Measured>,
     asked: Vec<Asked>,
-    /// The index of who is exposed to errors anywhere.
-    exposed: Option<usize>,
+    /// Whether it is asked for what pages report, beside errors.
+    asks_events: bool,
     /// The event of all who report, where the plan asks for it.
     view: Option<Name>,
     /// The events of the plan, and who on new reports each.
@@ -77,23 +80,6 @@ pub struct Traffic {
     pub toll: Toll,
 }
 
-/// Who has come.
-struct SeenSubjects {
-    /// In the minute under way.
-    minute: FixedBitSet,
-    /// What a comparison asks for, in the minute under way: the place of an endpoint, the index of who is exposed to
-    /// errors there, and who has come.
-    places: Vec<(usize, usize, FixedBitSet)>,
-    /// In the window under way.
-    window: FixedBitSet,
-    /// Those of them whose browsers reported.
-    reporting: FixedBitSet,
-    /// On new, ever.
-    exposed: FixedBitSet,
-    /// The same since the percentage left 0.
-    used: FixedBitSet,
-}
-
 /// Whose request it is, and where it goes.
 struct Who {
     side: usize,
@@ -109,8 +95,8 @@ struct Measured {
     kind: Observed,
     /// By side: of latency for each place, of the others one.
     spreads: [Vec<Spread>; 2],
-    /// At which places a comparison asks for it: by side and slice, the buckets.
-    compared: Vec<(usize, [Vec<Vec<i16>>; 2])>,
+    /// At which places a comparison asks for it: the values of both sides.
+    compared: Vec<(usize, [Buckets; 2])>,
 }
 
 impl Traffic {
@@ -130,8 +116,7 @@ impl Traffic {
             if let Some(own) = measured.iter_mut().find(|own| Some(&own.of) == distribution.as_ref())
                 && own.compared.iter().all(|(compared, _)| *compared != place)
             {
-                let nothing = vec![Vec::new(); usize::from(SLICES)];
-                own.compared.push((place, [nothing.clone(), nothing]));
+                own.compared.push((place, Default::default()));
             }
             let quantities = question.quantities().map(|(exposures, events)| [exposures, events]);
             for of in quantities.into_iter().flatten() {
@@ -145,9 +130,10 @@ impl Traffic {
         let view = VIEW.parse().ok().filter(|_| terms(plan).any(|term| is_reported(&term.metric)));
         let nobody = FixedBitSet::with_capacity(subjects);
         let exposures = |place: usize| asked.iter().position(|own| own.of == Quantity::Errors && own.place == place);
-        let of_place = |place: usize| Some((place, exposures(place)?, nobody.clone()));
+        let of_place = |place: usize| Some((place, Exposed::new(Some(exposures(place)?), subjects)));
         let seen_at = (1..=endpoints.len()).filter_map(of_place).collect();
-        let exposed = exposures(0);
+        let minute = Exposed::new(exposures(0), subjects);
+        let asks_events = asked.iter().any(|own| matches!(own.of, Quantity::Event(_)));
         let keeps = |kind: Observed| measured.iter().any(|own| own.kind == kind && !own.compared.is_empty());
         let places = vec![Place::new(Observed::ALL.map(keeps)); endpoints.len() + 1];
         let troubles = vec![Troubles::default(); endpoints.len() + 1];
@@ -157,7 +143,7 @@ impl Traffic {
             healthy_rates: healthy.rates,
             measured,
             asked,
-            exposed,
+            asks_events,
             view,
             events: healthy.events.iter().map(|(name, _)| (name.clone(), nobody.clone())).collect(),
             conditions,
@@ -167,7 +153,7 @@ impl Traffic {
             places: [places.clone(), places],
             troubles: [troubles.clone(), troubles],
             seen: SeenSubjects {
-                minute: nobody.clone(),
+                minute,
                 places: seen_at,
                 window: nobody.clone(),
                 reporting: nobody.clone(),
@@ -272,16 +258,18 @@ impl Traffic {
                 self.perhaps(request, population, seats, chance);
                 rest = after;
             }
-            self.seen.window.union_with(&self.seen.minute);
-            self.seen.minute.clear();
-            self.seen.places.iter_mut().for_each(|(.., subjects)| subjects.clear());
+            self.seen.window.union_with(&self.seen.minute.who);
+            self.seen.minute.who.clear();
+            self.seen.places.iter_mut().for_each(|(_, exposed)| exposed.who.clear());
         }
-        self.close(Window::at(minute, revision), population, seats, chance)
+        self.close(Window::at(minute, revision), seats, chance)
     }
 
     /// A request comes, of which nothing comes but an answer.
+    #[inline]
     fn arrive(&mut self, request: &Request, seats: &mut Seats, chance: &mut Chance) {
-        let Some(who) = self.meet(request, seats, true) else { return };
+        let Some(who) = self.meet(request, seats) else { return };
+        self.observe(Observed::Answers, &who);
         if request.is_page {
             self.browse(request, &who, chance);
         }
@@ -289,7 +277,7 @@ impl Traffic {
 
     /// A request comes, of which something comes where the side that it goes to has as much of that as any.
     fn perhaps(&mut self, request: &Request, population: &Population, seats: &mut Seats, chance: &mut Chance) {
-        let Some(who) = self.meet(request, seats, false) else { return };
+        let Some(who) = self.meet(request, seats) else { return };
         let sampled = population.subjects.get(request.subject as usize).map_or(0, |subject| subject.sampled);
         let share = self.place(&who).map_or(0.0, |place| place.fate.share(sampled));
         let is_well = if chance.random::<f64>() * self.eventful.share() < share {
@@ -303,33 +291,20 @@ impl Traffic {
         }
     }
 
-    /// Counts a request and whose it is, with its answer where it `is_answered`; `None` where nobody comes.
+    /// Counts a request and whose it is; `None` where nobody comes.
     #[inline]
-    fn meet(&mut self, request: &Request, seats: &mut Seats, is_answered: bool) -> Option<Who> {
+    fn meet(&mut self, request: &Request, seats: &mut Seats) -> Option<Who> {
         let Assigned { is_new, slice } = seats.of(request)?;
         let who = Who { side: usize::from(is_new), place: request.place(self.endpoints.len() + 1), slice };
-        let place = self.places.get_mut(who.side)?.get_mut(who.place)?;
+        let place = self.place(&who)?;
         if place.fate.is_empty {
             return None;
         }
         place.requests += 1;
-        if is_answered {
-            place.observe(Observed::Answers, slice);
-        }
-        // Whoever comes in a minute, and may be compared, is exposed once.
         let subject = request.subject as usize;
-        let is_first = !self.seen.minute.put(subject);
-        let Some(slice) = slice else { return Some(who) };
-        if is_first && let Some(asked) = self.exposed.and_then(|asked| self.asked.get_mut(asked)) {
-            asked.add(who.side, slice, 1, 0);
-        }
-        for (at, asked, subjects) in &mut self.seen.places {
-            if *at == who.place
-                && !subjects.put(subject)
-                && let Some(asked) = self.asked.get_mut(*asked)
-            {
-                asked.add(who.side, slice, 1, 0);
-            }
+        self.seen.minute.meet(subject, who.side, slice);
+        for (_, exposed) in self.seen.places.iter_mut().filter(|(at, _)| *at == who.place) {
+            exposed.meet(subject, who.side, slice);
         }
         Some(who)
     }
@@ -392,37 +367,52 @@ impl Traffic {
     }
 
     /// A page whose browser reports.
+    #[inline]
     fn browse(&mut self, request: &Request, who: &Who, chance: &mut Chance) {
-        let js_error = self.failing.comes(chance) && {
-            let share = self.conditions.js_errors.get(who.side).copied().unwrap_or_default();
-            chance.random::<f64>() * self.failing.share() < share
-        };
         self.seen.reporting.insert(request.subject as usize);
         self.observe(Observed::Pages, who);
-        if let Some(place) = self.place(who).filter(|_| js_error) {
+        if self.failing.comes(chance) {
+            let share = self.conditions.js_errors.get(who.side).copied().unwrap_or_default();
+            if chance.random::<f64>() * self.failing.share() < share {
+                self.fail(who);
+            }
+        }
+        if self.asks_events && who.side == 1 {
+            self.use_new(request, who);
+        }
+    }
+
+    /// A page view has a JavaScript error.
+    fn fail(&mut self, who: &Who) {
+        if let Some(place) = self.place(who) {
             place.js_errors += 1;
         }
         let Some(slice) = who.slice else { return };
+        for asked in self.asked.iter_mut().filter(|asked| asked.of == Quantity::JsErrors && asked.is_at(who.place)) {
+            asked.add(who.side, slice, 0, 1);
+        }
+    }
+
+    /// A page view of new reports the events that its subject reports.
+    fn use_new(&mut self, request: &Request, who: &Who) {
+        let Some(slice) = who.slice else { return };
         for asked in self.asked.iter_mut().filter(|asked| asked.is_at(who.place)) {
-            match &asked.of {
-                Quantity::JsErrors => asked.add(who.side, slice, 1, u32::from(js_error)),
-                Quantity::Event(name) if who.side == 1 => {
-                    let reporters = self.events.iter().find(|(own, _)| own == name).map(|(_, reporters)| reporters);
-                    let does = reporters.is_some_and(|reporters| reporters.contains(request.subject as usize));
-                    asked.add(1, slice, 0, u32::from(does));
-                }
-                _ => {}
-            }
+            let Quantity::Event(name) = &asked.of else { continue };
+            let reporters = self.events.iter().find(|(own, _)| own == name).map(|(_, reporters)| reporters);
+            let does = reporters.is_some_and(|reporters| reporters.contains(request.subject as usize));
+            asked.add(1, slice, 0, u32::from(does));
         }
     }
 
     /// Takes note of a value, which is picked when the window is closed.
+    #[inline]
     fn observe(&mut self, kind: Observed, who: &Who) {
         if let Some(place) = self.place(who) {
             place.observe(kind, who.slice);
         }
     }
 
+    #[inline]
     fn place(&mut self, who: &Who) -> Option<&mut Place> {
         self.places.get_mut(who.side)?.get_mut(who.place)
     }

@@ -312,10 +312,10 @@ impl ComparisonTracker {
             mean.add(&window, minute);
             return;
         }
-        let factor = self.comparison.factor();
-        self.comparison.add(&window, minute);
+        let total = window.total();
+        let factor = self.comparison.add_with(&window, &total, minute);
         if self.binned.is_none() || compared.binned.is_empty() {
-            self.ratios.add(&window.total(), factor, minute);
+            self.ratios.add(&total, factor, minute);
         }
     }
 

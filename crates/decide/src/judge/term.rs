@@ -82,7 +82,7 @@ impl<'c> Evaluator<'c, '_> {
             endpoint: term.endpoint.as_ref().map(ToString::to_string),
             unit: unit(term),
             value: new.value.ok(),
-            op: term.op.to_string(),
+            op: term.op.as_str().to_owned(),
             bound: term.bound.figure(),
             basis,
             then: self.then.map(|then| then.to_string()),

@@ -57,13 +57,17 @@ impl Display for Metric {
             _ => f.write_str(self.spec().head)?,
         }
         if let Some(name) = self.name() {
-            write!(f, ".{name}")?;
+            f.write_str(".")?;
+            f.write_str(name.as_str())?;
         }
         if let Self::ValueMean(_) = self {
             return f.write_str(".mean");
         }
         match self.quantile() {
-            Some(quantile) => write!(f, ".{quantile}"),
+            Some(quantile) => {
+                f.write_str(".")?;
+                quantile.fmt(f)
+            }
             None => Ok(()),
         }
     }
@@ -97,15 +101,22 @@ impl Display for Quantile {
     }
 }
 
-impl Display for Op {
-    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        f.write_str(match self {
+impl Op {
+    /// Its sign.
+    pub const fn as_str(self) -> &'static str {
+        match self {
             Self::Less => "<",
             Self::AtMost => "<=",
             Self::More => ">",
             Self::AtLeast => ">=",
             Self::Equal => "=",
-        })
+        }
+    }
+}
+
+impl Display for Op {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.write_str(self.as_str())
     }
 }
 

@@ -6,7 +6,7 @@ use tidegate_decide::judge::adoption::OPTED_OUT;
 use tidegate_model::Name;
 use tidegate_model::condition::Vital;
 use tidegate_model::measured::sliced::Failed;
-use tidegate_model::measured::{Measure, Sample, Seen, Sketch, SlicedCounts, Window};
+use tidegate_model::measured::{Measure, Quantity, Sample, Sketch, SlicedCounts, Window};
 use tidegate_model::plan::Plan;
 use tidegate_model::variant::Variant;
 
@@ -14,7 +14,7 @@ use super::{Measured, Traffic};
 use crate::chance::{Chance, Spread};
 use crate::counts::{Observed, Place};
 use crate::healthy::{Healthy, terms};
-use crate::population::{Population, Seats};
+use crate::population::Seats;
 
 const SIDES: [Variant; 2] = [Variant::Legacy, Variant::New];
 
@@ -30,33 +30,26 @@ impl Traffic {
     }
 
     /// Lets so many different subjects on new report an event, in this window.
-    pub fn reporters(&self, name: &Name, count: usize, population: &Population, seats: &Seats, window: &mut Window) {
-        let on_new = population.subjects.iter().zip(&seats.all).filter(|(_, seat)| seat.is_new);
-        for (subject, seat) in on_new.take(count) {
-            let seen = Seen::new(subject.sampled, Variant::New, seat.slice.is_some());
+    pub fn reporters(&self, name: &Name, count: usize, seats: &Seats, window: &mut Window) {
+        for seen in seats.seen.iter().filter(|seen| seen.is_new).take(count) {
             for event in self.view.iter().chain([name]) {
                 if let Some(sample) = window.event_mut(event) {
-                    sample.add(seen);
+                    sample.add(*seen);
                 }
             }
         }
     }
 
     /// Puts what was counted into the window.
-    pub(super) fn close(
-        &mut self,
-        mut window: Window,
-        population: &Population,
-        seats: &Seats,
-        chance: &mut Chance,
-    ) -> Window {
-        window.subjects = sample(&self.seen.window, population, seats);
+    pub(super) fn close(&mut self, mut window: Window, seats: &Seats, chance: &mut Chance) -> Window {
+        window.subjects = sample(&self.seen.window, seats);
         let mut on_new = self.seen.window.clone();
         on_new.intersect_with(&seats.on_new);
         self.seen.exposed.union_with(&on_new);
         self.seen.used.union_with(&on_new);
         self.toll.exposed = self.seen.exposed.count_ones(..) as u64;
-        self.close_events(&mut window, population, seats);
+        self.close_events(&mut window, seats);
+        self.close_exposures();
         for (side, variant) in SIDES.into_iter().enumerate() {
             let (Some(places), Some(troubles)) = (self.places.get_mut(side), self.troubles.get_mut(side)) else {
                 continue;
@@ -95,11 +88,11 @@ impl Traffic {
     }
 
     /// Who has reported what in the window.
-    fn close_events(&mut self, window: &mut Window, population: &Population, seats: &Seats) {
+    fn close_events(&mut self, window: &mut Window, seats: &Seats) {
         let reporting = &mut self.seen.reporting;
         if let Some(own) = self.view.as_ref().filter(|_| !reporting.is_clear()).and_then(|view| window.event_mut(view))
         {
-            *own = sample(reporting, population, seats);
+            *own = sample(reporting, seats);
         }
         if self.events.is_empty() {
             return;
@@ -114,7 +107,23 @@ impl Traffic {
             who.intersect_with(reporters);
             who.intersect_with(&seats.on_new);
             if let Some(own) = Some(name).filter(|_| !who.is_clear()).and_then(|name| window.event_mut(name)) {
-                *own = sample(&who, population, seats);
+                *own = sample(&who, seats);
+            }
+        }
+    }
+
+    /// Who was exposed to errors of requests, and which page views to JavaScript's.
+    fn close_exposures(&mut self) {
+        self.seen.minute.close(&mut self.asked);
+        self.seen.places.iter_mut().for_each(|(_, exposed)| exposed.close(&mut self.asked));
+        for asked in self.asked.iter_mut().filter(|asked| asked.of == Quantity::JsErrors) {
+            for (side, places) in self.places.iter().enumerate() {
+                for (at, place) in places.iter().enumerate() {
+                    if asked.is_at(at) {
+                        let slices = place.values(Observed::Pages).slices();
+                        slices.for_each(|(slice, count)| asked.add(side, slice, count, 0));
+                    }
+                }
             }
         }
     }
@@ -126,11 +135,9 @@ impl Traffic {
         let endpoint_of = |place: usize| place.checked_sub(1).and_then(|index| self.endpoints.get(index));
         for measured in &mut self.measured {
             for (place, sides) in &mut measured.compared {
-                for (variant, values) in SIDES.into_iter().zip(sides) {
-                    if values.iter().any(|values| !values.is_empty())
-                        && let Some(own) = all.values(&measured.of, endpoint_of(*place), variant)
-                    {
-                        own.buckets = rows(values);
+                for (variant, values) in SIDES.into_iter().zip(sides).filter(|(_, values)| !values.is_empty()) {
+                    if let Some(own) = all.values(&measured.of, endpoint_of(*place), variant) {
+                        own.buckets = values.take();
                     }
                 }
             }
@@ -170,7 +177,7 @@ impl Measured {
     ) {
         let Some(spreads) = self.spreads.get(side) else { return };
         let mut everywhere = Sketch::default();
-        let (mut counts, mut picked): (Vec<u64>, Vec<i16>) = Default::default();
+        let mut counts: Vec<u64> = Vec::new();
         for (at, place) in places.iter().enumerate() {
             let values = place.values(self.kind);
             let Some(spread) = spreads.get(at).or_else(|| spreads.first()).filter(|_| values.count() > 0) else {
@@ -178,24 +185,15 @@ impl Measured {
             };
             counts.clear();
             counts.resize(spread.length, 0);
-            pick(spread, values.others, chance, |bucket| {
-                if let Some(own) = counts.get_mut(bucket) {
-                    *own += 1;
-                }
-            });
-            for (slice, count) in values.slices.iter().enumerate().filter(|(_, count)| **count > 0) {
-                picked.clear();
-                pick(spread, *count, chance, |bucket| {
-                    if let Some(own) = counts.get_mut(bucket) {
-                        *own += 1;
-                    }
-                    picked.push(spread.first.saturating_add_unsigned(u16::try_from(bucket).unwrap_or(0)));
+            pick(spread, values.others(), &mut counts, chance, |_| {});
+            // Of everywhere and of an endpoint.
+            let mut compared = self.compared.iter_mut().filter(|(own, _)| *own == 0 || *own == at);
+            let mut compared = [compared.next(), compared.next()].map(|own| own.and_then(|(_, own)| own.get_mut(side)));
+            compared.iter_mut().flatten().for_each(|own| own.reach(spread.first, spread.length));
+            for (slice, count) in values.compared() {
+                pick(spread, count, &mut counts, chance, |bucket| {
+                    compared.iter_mut().flatten().for_each(|own| own.add(slice, bucket, 1));
                 });
-                for (_, sides) in self.compared.iter_mut().filter(|(own, _)| *own == 0 || *own == at) {
-                    if let Some(own) = sides.get_mut(side).and_then(|slices| slices.get_mut(slice)) {
-                        own.extend_from_slice(&picked);
-                    }
-                }
             }
             everywhere.add_all(spread.first, &counts);
             let endpoint = at.checked_sub(1).and_then(|index| endpoints.get(index));
@@ -213,41 +211,25 @@ impl Measured {
     }
 }
 
-/// Picks so many values; one number is enough for two.
-fn pick(spread: &Spread, count: u32, chance: &mut Chance, mut take: impl FnMut(usize)) {
-    for _ in 0..count / 2 {
-        let number = chance.next_u64();
-        take(spread.pick((number >> 32) as u32));
-        take(spread.pick(number as u32));
+/// Picks so many values, counts them by their bucket from the spread's first on, and tells of the bucket of each; one
+/// number is enough for two.
+fn pick(spread: &Spread, count: u32, counts: &mut [u64], chance: &mut Chance, mut take: impl FnMut(i16)) {
+    // A copy of its own stays in registers.
+    let (mut own, mut number) = (chance.clone(), 0);
+    for index in 0..count {
+        number = if index % 2 == 0 { own.next_u64() } else { number << 32 };
+        let bucket = spread.pick((number >> 32) as u32);
+        if let Some(own) = counts.get_mut(bucket) {
+            *own += 1;
+        }
+        take(spread.first.wrapping_add(bucket as i16));
     }
-    if count % 2 == 1 {
-        take(spread.pick(chance.next_u32()));
-    }
+    *chance = own;
 }
 
 /// These subjects, as a window has them. The population is in the order of samples.
-fn sample(subjects: &FixedBitSet, population: &Population, seats: &Seats) -> Sample {
-    let seen = |index: usize| {
-        let (subject, seat) = population.subjects.get(index).zip(seats.all.get(index))?;
-        let variant = if seat.is_new { Variant::New } else { Variant::Legacy };
-        Some(Seen::new(subject.sampled, variant, seat.slice.is_some()))
-    };
-    Sample::of(subjects.ones().filter_map(seen))
-}
-
-/// How often each bucket is there, by slice and bucket, ascending; the slices are empty then.
-fn rows(slices: &mut [Vec<i16>]) -> Vec<(u8, i16, u32)> {
-    let mut rows = Vec::with_capacity(slices.iter().map(Vec::len).sum());
-    for (slice, values) in (0..).zip(slices) {
-        values.sort_unstable();
-        rows.extend(
-            values
-                .chunk_by(|one, other| one == other)
-                .filter_map(|same| Some((slice, *same.first()?, u32::try_from(same.len()).unwrap_or(u32::MAX)))),
-        );
-        values.clear();
-    }
-    rows
+fn sample(subjects: &FixedBitSet, seats: &Seats) -> Sample {
+    Sample::of(subjects.ones().filter_map(|index| seats.seen.get(index).copied()))
 }
 
 /// The distributions that a plan's conditions are about; latency is always measured.
