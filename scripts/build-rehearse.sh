@@ -20,8 +20,10 @@ if [ -f "$OUT/rehearse.js" ] && [ "$(cat "$STAGING/inputs" 2>/dev/null)" = "$inp
 rm -rf "$STAGING"
 "$(scripts/wasm-bindgen.sh)/wasm-bindgen" "$WASM" --target web --out-dir "$STAGING" --out-name rehearse \
   --no-typescript --remove-name-section --remove-producers-section
+# binaryen's further passes take some three times as long or more, and bring nothing: the first rehearsal takes longer
+# for them, since the browser has larger functions to compile, later ones as long, and there are no fewer gzipped bytes.
 # Without binaryen's newest features, so that browsers of the last years have them all.
-node_modules/.bin/wasm-opt -O3 "$STAGING/rehearse_bg.wasm" -o "$STAGING/rehearse_bg.wasm" --enable-mutable-globals --enable-sign-ext \
+node_modules/.bin/wasm-opt -O1 "$STAGING/rehearse_bg.wasm" -o "$STAGING/rehearse_bg.wasm" --enable-mutable-globals --enable-sign-ext \
   --enable-nontrapping-float-to-int --enable-bulk-memory --enable-multivalue --enable-reference-types
 mkdir -p "$OUT"
 cp "$STAGING/rehearse.js" "$STAGING/rehearse_bg.wasm" "$OUT/"

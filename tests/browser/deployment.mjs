@@ -4,8 +4,8 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { Miniflare } from 'miniflare';
 import { workerConfig } from '../../scripts/dev/config.mjs';
+import { Miniflare } from '../miniflare.mjs';
 import { withStorage } from '../storage.mjs';
 import { CRASH, compile, ROOT, workerModules } from './gate.mjs';
 

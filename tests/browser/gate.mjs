@@ -7,9 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { Miniflare } from 'miniflare';
 import { COMMAND } from '../../scripts/command.mjs';
 import { workerConfig } from '../../scripts/dev/config.mjs';
+import { Miniflare } from '../miniflare.mjs';
 
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const BUILD = process.env.TIDEGATE_BUILD ?? join(ROOT, 'build/worker');

@@ -53,7 +53,7 @@ function commanded(name, scenario, settings) {
 for (const [name, scenario, settings] of /** @type {[string, string[], object][]} */ ([
   ['demo', [], {}],
   ['demo', ['new.error_rate = 30% from quarter+20s'], { seed: 7 }],
-  ['demo', ['new.latency = 3x from canary', 'errors clustered'], { seed: 11, requests_per_hour: 60_000 }],
+  ['demo', ['new.latency = 3x from canary', 'errors clustered'], { seed: 11, requests_per_hour: 60_000, until: '12h' }],
   ['staged', ['approve everything', 'new.error_rate = 5% from 6h'], {}],
   [
     'admin-workbench',

@@ -12,10 +12,10 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { Log, LogLevel, Miniflare } from 'miniflare';
 import { WebSocket } from 'ws';
 import { COMMAND } from '../../scripts/command.mjs';
 import { workerConfig } from '../../scripts/dev/config.mjs';
+import { Log, LogLevel, Miniflare } from '../miniflare.mjs';
 import { withStorage } from '../storage.mjs';
 import { kvBinding, startKv } from './kv.mjs';
 import { withTrouble } from './trouble.mjs';
@@ -473,8 +473,12 @@ class Isolate {
   }
 }
 
+/** The first pause between two probes, and the longest. */
+const [PAUSE_MS, PAUSE_MS_MAX] = [30, 250];
+
 /**
- * Polls until `probe` returns something truthy, and returns that.
+ * Polls until `probe` returns something truthy, and returns that. What has been waited for for long is asked for less
+ * often, at most a twentieth of that later: a probe costs workerd as much as a visitor does.
  * @template T
  * @param {() => T | Promise<T>} probe
  * @param {() => string} [what]
@@ -482,13 +486,14 @@ class Isolate {
  * @returns {Promise<T>}
  */
 export async function until(probe, what = () => 'the condition', timeoutMs = 60_000) {
-  const deadline = Date.now() + timeoutMs;
+  const started = Date.now();
   for (;;) {
     const found = await probe();
     if (found) return found;
-    if (Date.now() > deadline)
+    const waitedMs = Date.now() - started;
+    if (waitedMs > timeoutMs)
       throw new assert.AssertionError({ message: `waited ${timeoutMs} ms in vain for ${what()}` });
-    await sleep(30);
+    await sleep(Math.min(Math.max(PAUSE_MS, waitedMs / 20), PAUSE_MS_MAX));
   }
 }
 

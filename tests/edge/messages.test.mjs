@@ -16,9 +16,9 @@ import cards from 'adaptivecards/dist/adaptivecards.min.js';
 import { Ajv } from 'ajv';
 import draft4 from 'ajv-draft-04';
 import { HTTP } from 'cloudevents';
-import { Miniflare } from 'miniflare';
 import { Webhook } from 'standardwebhooks';
 import { COMMAND } from '../../scripts/command.mjs';
+import { Miniflare } from '../miniflare.mjs';
 
 const { AdaptiveCard, SerializationContext } = cards;
 // Its types are those of a module that it is not in Node.
@@ -361,7 +361,7 @@ test("Jira's documents are as Atlassian's schema says", () => {
 });
 
 describe("the platform's binding", () => {
-  /** @type {Miniflare} */
+  /** @type {import('miniflare').Miniflare} */
   let miniflare;
   before(() => {
     miniflare = new Miniflare({
