@@ -664,7 +664,7 @@ fn people_are_reported_once_and_in_time() {
     );
     assert_eq!(
         (first[0].2.as_str(), first[0].3.as_str()),
-        ("lead", "check-in of canary at 10 %: 3 of 3 gates pass, 0 fail, 0 inconclusive")
+        ("lead", "check-in of canary at 10 %: 1 of 3 gates met, 2 let through undecided")
     );
     world.order(Command::Advance);
     world.metrics.signals.report("p1", 2.0, at(world.now_ms));

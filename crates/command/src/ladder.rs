@@ -188,6 +188,7 @@ fn bar(hold: &Hold, now: Instant) -> String {
 
 fn gate_line(gate: &Gate) -> Hanging {
     let (mark, style) = match gate.verdict {
+        Verdict::Pass if gate.let_through => ("~", WARN),
         Verdict::Pass => ("✓", GOOD),
         Verdict::Fail => ("✗", BAD),
         Verdict::Inconclusive => ("?", WARN),
@@ -438,7 +439,7 @@ mod tests {
         let text = r#"{"key":"demo","description":"The new shop","routes":["/*"],"advance":"auto","percentage":25,"summary":"running in quarter at 25 %",
             "state":{"revision":12,"attempt":1,"phase":"running","stage":"quarter","percentage":25,"groups":["team"],"since":"2026-12-02T13:24:00Z"},
             "stages":[{"name":"canary","percentage":10,"hold":"48h"},
-                {"name":"quarter","percentage":25,"hold":"48m","gates":[{"condition":"error_rate < 1%","verdict":"pass","text":"0.2 % of 1,204"},{"condition":"lcp.p75 <= 1.2x legacy","verdict":"inconclusive","text":"too few"}]},
+                {"name":"quarter","percentage":25,"hold":"48m","gates":[{"condition":"error_rate < 1%","verdict":"pass","text":"0.2 % of 1,204"},{"condition":"lcp.p75 <= 1.2x legacy","verdict":"inconclusive","text":"too few"},{"condition":"error_rate <= legacy","verdict":"pass","let_through":true,"text":"cannot tell yet"}]},
                 {"name":"full","percentage":100,"groups":["all"],"hold":"1d","gates":[{}],"checklist":[{},{}],"enter":["Mon-Thu 08:00-16:00 UTC"]}],
             "checklist":{"of":"stage","items":[{"item":"Backups","approved":{"by":"ben","at":"2026-12-02T13:57:00Z"}},{"item":"Rollback tested"}]},
             "guardrails":[{"when":"error_rate > 5%","then":"rollback","verdict":"pass","text":"0.2 %"},{"when":"latency.p95 > 1s","then":"5%","verdict":"fail"}],
@@ -459,6 +460,7 @@ revision 12 · attempt 1 · since 13:24 UTC (36 min ago)
       bake time ███████████████░░░░░ 36 min of 48 min, until 14:12 UTC
       gate ✓ error_rate < 1%  0.2 % of 1,204
       gate ? lcp.p75 <= 1.2x legacy  too few
+      gate ~ error_rate <= legacy  cannot tell yet
   · full    100 %  and all, bake time 1d, 1 gate, 2 checks, entered Mon-Thu 08:00-16:00 UTC
 
 Checklist, before it leaves this stage

@@ -11,17 +11,17 @@ mod standing;
 
 pub use before::known_before;
 pub use broke::broke;
-pub use cause::cause;
+pub use cause::{LET_THROUGH, cause, gates, gates_left};
 pub use condition::{condition, counted_from_two, metric, readable, spelled};
 pub use rollout::{assignment, done, held_list, kill_reach, state, step};
 
+use self::cause::because;
 use self::standing::standing;
 use super::judge::words::{count, counted, evidence, short};
 use super::rollout::Order;
 use tidegate_model::Instant;
-use tidegate_model::command::Command;
-use tidegate_model::figure::{Basis, Because, Counted, Exposures, Figure, Missing, Now, Shows, Unit};
-use tidegate_model::history::{Entry, EntryCause, KvFound};
+use tidegate_model::figure::{Basis, Because, Counted, Exposures, Figure, Missing, Now, Shows, Stands, Unit};
+use tidegate_model::history::{Entry, EntryCause};
 
 /// What a guardrail says while nothing goes to new.
 pub const NOBODY_ON_NEW: &str = "no traffic on new";
@@ -70,52 +70,6 @@ pub fn figures(entry: &Entry) -> Vec<String> {
     let decided =
         if entry.measured.is_empty() { entry.figures.clone() } else { entry.measured.iter().map(figure).collect() };
     decided.into_iter().chain(entry.broke.iter().flat_map(broke)).collect()
-}
-
-fn because(command: &Command, cause: Option<&EntryCause>, reason: &str) -> String {
-    match cause {
-        // Whoever gives a reason says it better, and entries of before have nothing else.
-        _ if !reason.is_empty() => reason.to_owned(),
-        Some(EntryCause::Guardrail { condition, .. }) => format!("the guardrail `{condition}` came true"),
-        Some(EntryCause::Served { header }) if header.contains(' ') => format!("the `{header}` says so"),
-        Some(EntryCause::Served { header }) => format!("its answers say so in `{header}`"),
-        Some(EntryCause::Kv { key, text, found }) => kv(key, text.as_deref(), *found),
-        Some(EntryCause::Schedule { stage, hold, after }) => {
-            scheduled(command, stage.as_deref(), hold.as_deref(), &after.join(", "))
-        }
-        Some(EntryCause::Problem { problem, found }) if found.is_empty() => {
-            format!("the problem `{problem}` was found")
-        }
-        Some(EntryCause::Problem { problem, found }) => format!("the problem `{problem}` was found: {found}"),
-        Some(EntryCause::Hook { hook, said }) if said.is_empty() => format!("the hook `{hook}` says stop"),
-        Some(EntryCause::Hook { hook, said }) => format!("the hook `{hook}` says stop: {said}"),
-        _ if matches!(command, Command::Apply { .. }) => "a plan was applied".to_owned(),
-        _ => String::new(),
-    }
-}
-
-fn kv(key: &str, text: Option<&str>, found: KvFound) -> String {
-    match found {
-        KvFound::Text => match text {
-            Some(text) => format!("the KV key `{key}` was set to `{}`", text.trim()),
-            None => format!("the KV key `{key}` was written by hand"),
-        },
-        KvFound::EditedState => format!("the state under the KV key `{key}` was edited"),
-        KvFound::EarlierState => format!("the KV key `{key}` held this before the controller knew the rollout"),
-        KvFound::Gone => format!("the KV key `{key}` has been gone for two minutes"),
-        KvFound::Key => format!("the KV key `{key}` exists"),
-    }
-}
-
-fn scheduled(command: &Command, stage: Option<&str>, hold: Option<&str>, after: &str) -> String {
-    match (command, stage, hold) {
-        (Command::Start, ..) => "the plan's start has come, and its checklist is approved".to_owned(),
-        (Command::Release, ..) => format!("the rollouts before it have ended: {after}"),
-        (Command::Wait, ..) => format!("a rollout before it runs again: {after}"),
-        (_, Some(stage), Some(hold)) => format!("bake time of {stage} ({hold}) over, all gates passed"),
-        (_, Some(stage), None) => format!("all gates of {stage} passed"),
-        _ => String::new(),
-    }
 }
 
 /// A figure, in a sentence.
@@ -264,6 +218,7 @@ fn decided(figure: &Figure) -> String {
         Because::Significant => "significant".to_owned(),
         Because::NotSignificant => "not significant".to_owned(),
         Because::Contrary => "the contrary is significant".to_owned(),
+        Because::NotShownWorse if figure.stands == Some(Stands::Unclear) => LET_THROUGH.to_owned(),
         Because::NotShownWorse => "not shown to be worse".to_owned(),
         Because::MostFail => "too few users to show anything, but too many requests fail to go on with".to_owned(),
     }

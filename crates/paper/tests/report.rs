@@ -55,7 +55,8 @@ fn history(plan: &Plan) -> (Vec<Entry>, Rollout) {
     let mut rollout = Rollout::new(std::rc::Rc::new(plan.clone()), "".into(), 0, at(0, 0));
     let mut entries = Vec::new();
     let guardrail = EntryCause::Guardrail { index: 0, condition: "error_rate > legacy".into() };
-    let schedule = EntryCause::Schedule { stage: Some("canary".into()), hold: Some("10m".into()), after: Vec::new() };
+    let schedule =
+        EntryCause::Schedule { stage: Some("canary".into()), hold: Some("10m".into()), after: Vec::new(), gates: None };
     let orders = [
         (at(60, 0), Order::new(Command::Start, "ana", "signed off by ben".into())),
         (

@@ -161,14 +161,19 @@ function about(
     groups?.length && `and ${listed(groups)}`,
     length && !view?.hold && `bake time ${spaced(length)}`,
     deadline && `at most ${spaced(deadline)}`,
-    asked.length &&
-      (view
-        ? `${asked.filter(({ verdict }) => verdict === 'pass').length} of ${plural(asked.length, 'gate')} met`
-        : plural(asked.length, 'gate')),
+    asked.length && (view ? gatesMet(asked) : plural(asked.length, 'gate')),
     checklist.length && plural(checklist.length, 'check'),
     owner && `owner ${owner}`,
     enter?.length && `entered ${enter.join(', ')}`,
   ].filter(Boolean);
+}
+
+/** Those that pass although their comparison cannot tell are no more met than those that wait. */
+function gatesMet(gates) {
+  const passing = gates.filter(({ verdict }) => verdict === 'pass');
+  const through = passing.filter(({ let_through: isLetThrough }) => isLetThrough).length;
+  const met = `${passing.length - through} of ${plural(gates.length, 'gate')} met`;
+  return through > 0 ? `${met}, ${through} let through undecided` : met;
 }
 
 function updateBlockers(root, blockers, now) {

@@ -224,11 +224,14 @@ fn texts<T: Display>(values: &[T]) -> Vec<Text<T>> {
 fn stage(plan: &Plan, record: &Record, (index, stage): (usize, &Stage), judgements: &[Judgement]) -> shapes::StageView {
     let is_current = record.live.stage == stage.name;
     let gate = |(index, gate): (usize, &Gate)| {
-        let judged = judgements.get(index).filter(|_| is_current).map(judgement);
+        let own = judgements.get(index).filter(|_| is_current);
+        let let_through = own.is_some_and(Judgement::is_let_through);
+        let judged = own.map(judgement);
         let unjudged = if is_current { UNJUDGED } else { ELSEWHERE };
         let shapes::Judgement { verdict, since, text, figures } = judged.unwrap_or_else(|| open(unjudged));
         let built_in = index >= stage.gates.len();
-        shapes::Gate { condition: gate.to_string(), terms: terms(&gate.when), verdict, text, since, figures, built_in }
+        let (condition, terms) = (gate.to_string(), terms(&gate.when));
+        shapes::Gate { condition, terms, verdict, text, since, figures, built_in, let_through }
     };
     shapes::StageView {
         name: (&stage.name).into(),

@@ -259,6 +259,10 @@ shape! {
         /// plan's own.
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         pub built_in: bool,
+        /// It passes although its comparison cannot tell, since it asks only that new is not shown to be worse.
+        /// Absent where that is not so.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        pub let_through: bool,
     }
 }
 
