@@ -532,13 +532,15 @@ fn at_a_hundred_percent_old_evidence_says_so_and_gates_use_legacys_last_day() {
         evaluation.gates
     );
     assert!(
-        evaluation.guardrails[0]
-            .text
-            .contains("evidence that it is more than twice the most that legacy's can have been, 1.0"),
+        evaluation.guardrails[0].text.contains("(twice legacy's last rate, taken as 1.0"),
         "{}",
         evaluation.guardrails[0].text
     );
-    assert!(evaluation.gates[0].text.contains("in its last day, measured until 2026"), "{}", evaluation.gates[0].text);
+    assert!(
+        evaluation.gates[0].text.contains("in its last day with traffic, until Mon 23 Nov 2026"),
+        "{}",
+        evaluation.gates[0].text
+    );
     world.new.latency_ms = 300.0;
     assert_eq!(verdicts(&world.go(3 * HOUR_MS).pop().unwrap().gates)[0], Verdict::Fail);
     world.new.error_rate = 0.3;

@@ -69,7 +69,10 @@ fn traffic(metrics: &RolloutMetrics, now: Instant) -> String {
         let tallies = windows().filter_map(|window| window.tally(variant, None));
         let (requests, errors) =
             tallies.fold((0, 0), |(requests, errors), own| (requests + own.requests, errors + own.errors));
-        let share = if requests > 0 { errors as f64 / requests as f64 } else { 0.0 };
+        if requests == 0 {
+            return "none".to_owned();
+        }
+        let share = errors as f64 / requests as f64;
         format!("{} ({} errors)", count(requests as f64), explain::amount(Unit::Share, share))
     };
     format!("Requests in the last 24 hours: {} to new, {} to legacy.", of(Variant::New), of(Variant::Legacy))
