@@ -360,6 +360,8 @@ export type StageView = {
   gates: Gate[];
   /** Guards leaving the stage. */
   checklist: Item[];
+  /** It lies behind the current stage, and this attempt was never in it: it was jumped over. Absent where that is not so. */
+  skipped?: boolean;
 };
 
 /** The checklist that counts now. */

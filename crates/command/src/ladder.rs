@@ -117,6 +117,7 @@ fn ladder(rollout: &Rollout, now: Instant) -> Vec<Hanging> {
     let mut lines = Vec::new();
     for (index, stage) in rollout.stages.iter().enumerate() {
         let (mark, style, is_current) = match (rollout.state.phase.as_str(), current) {
+            _ if stage.skipped => ("↷", DIM, false),
             ("completed", _) => ("✓", GOOD, false),
             ("draft", _) => ("·", DIM, false),
             (_, Some(current)) if index < current => ("✓", GOOD, false),
@@ -154,6 +155,9 @@ fn current_words(rollout: &Rollout, stage: &StageView) -> String {
 /// What a stage asks for that is not the current one.
 fn stage_words(stage: &StageView) -> String {
     let mut words = Vec::new();
+    if stage.skipped {
+        words.push("skipped".to_owned());
+    }
     if !stage.groups.is_empty() {
         words.push(format!("and {}", listed(&stage.groups)));
     }
@@ -477,6 +481,18 @@ Lists       group beta: 2 ids
 KV          still holds revision 11; writing is retried until it succeeds
 Allowed now advance, kill"
         );
+    }
+
+    #[test]
+    fn a_stage_that_was_jumped_over_has_no_tick() {
+        for phase in ["running", "completed"] {
+            let text = format!(
+                r#"{{"key":"demo","state":{{"phase":"{phase}","stage":"full","percentage":100}},
+                    "stages":[{{"name":"canary","percentage":10}},{{"name":"half","percentage":50,"hold":"48h","skipped":true}},{{"name":"full","percentage":100}}]}}"#
+            );
+            let shown = shown(&text);
+            assert!(shown.contains("  ✓ canary  10 %\n  ↷ half    50 %  skipped, bake time 48h\n"), "{shown}");
+        }
     }
 
     #[test]

@@ -81,6 +81,7 @@ function inForce({ state, percentage }) {
 function kindOf(view, index) {
   const { state } = view;
   const current = position(view);
+  if (view.stages[index].skipped) return 'skipped';
   if (state.phase === 'completed') return 'done';
   if (state.phase === 'draft' || current < 0 || index > current) return 'coming';
   if (index < current) return 'done';
@@ -99,6 +100,14 @@ function fold(name, toggle) {
     },
   };
 }
+
+const SAID = {
+  done: ', done',
+  current: ', current',
+  left: ', not in force',
+  coming: ', to come',
+  skipped: ', not passed',
+};
 
 function rung() {
   const mark = el('span', { class: 'rung-mark' });
@@ -128,7 +137,7 @@ function rung() {
       setAttr(root, 'aria-current', isCurrent && 'step');
       replaceFor(mark, kind, () => (kind === 'done' ? icon('pass') : []));
       setText(nodes.name, stage.name);
-      setText(nodes.said, { done: ', done', current: ', current', left: ', not in force', coming: ', to come' }[kind]);
+      setText(nodes.said, SAID[kind]);
       setText(nodes.share, percent(stage.percentage));
       const text = stage.about ?? about(stage, kind, view).join(' · ');
       setText(nodes.about, text);
@@ -156,6 +165,7 @@ function about(
   // Those that every stage has say nothing of this one.
   const asked = view ? gates : gates.filter(({ built_in: isBuiltIn }) => !isBuiltIn);
   return [
+    kind === 'skipped' && 'skipped',
     kind === 'left' && (state.killed ? 'was in force before the kill' : 'was in force before'),
     view && view.state.percentage !== percentage && `now at ${percent(view.state.percentage)}`,
     groups?.length && `and ${listed(groups)}`,

@@ -244,6 +244,7 @@ fn stage(plan: &Plan, record: &Record, (index, stage): (usize, &Stage), judgemen
         not_before: stage.not_before.into(),
         gates: plan.gates_in_force(index).enumerate().map(gate).collect(),
         checklist: items(record, &Checklist::Stage(stage.name.clone()), &stage.checklist),
+        skipped: record.has_skipped(plan, index),
     }
 }
 
