@@ -314,7 +314,7 @@ mod tests {
             deployment: &deployment,
             faults: &[],
             lists: &[],
-            channels: &[],
+            setup: &[],
             reaches: &[],
             isolates: 0,
             now: now(),
