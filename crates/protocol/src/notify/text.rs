@@ -249,7 +249,7 @@ pub fn figures(n: &Notification) -> impl Iterator<Item = String> {
     let is_new = |figure: &&String| !figure.trim().is_empty() && !n.why.contains(figure.as_str());
     let more = n.figures.iter().filter(is_new).count().saturating_sub(FIGURES_MAX);
     let shown = n.figures.iter().filter(is_new).take(FIGURES_MAX).map(|figure| cut(&line(figure), FIGURE_CHARS));
-    shown.chain((more > 0).then(|| format!("and {more} more")))
+    shown.chain((more > 0).then(|| format!("and {more} more, in the console and in `tidegate history {}`", n.rollout)))
 }
 
 /// What stands below the sentences, each with its label.
