@@ -302,6 +302,8 @@ export type Gate = {
   figures?: Figure[];
   /** It holds without being in the plan; `defaults = "none"` in the plan switches it off. Absent for the plan's own. */
   built_in?: boolean;
+  /** It passes although its comparison cannot tell, since it asks only that new is not shown to be worse. Absent where that is not so. */
+  let_through?: boolean;
 };
 
 /** A condition that acts when it comes true. */
@@ -358,6 +360,8 @@ export type StageView = {
   gates: Gate[];
   /** Guards leaving the stage. */
   checklist: Item[];
+  /** It lies behind the current stage, and this attempt was never in it: it was jumped over. Absent where that is not so. */
+  skipped?: boolean;
 };
 
 /** The checklist that counts now. */

@@ -128,6 +128,10 @@ pub async fn alarm(state: DurableObjectState, env: Env) -> Result<(), JsValue> {
 
 /// Hands an input in, and reads KV as long as that is asked for; what is replied then.
 async fn settled(object: &Rc<Object>, input: Input) -> Result<Option<Reply>, JsValue> {
+    if CONTROLLER.with_borrow(|controller| controller.deployment().is_none()) {
+        // Whoever asks first after a start is told what the environment lacks, too.
+        handle(object, Input::Unset(Vec::new()))?;
+    }
     let mut outcome = handle(object, input)?;
     while let Some(read) = outcome.read {
         outcome = read_in_time(object, read).await?;
@@ -159,6 +163,11 @@ fn handle(object: &Rc<Object>, input: Input) -> Result<Outcome, JsValue> {
                 }
             }
             Effect::Try(trial) => outcome.trial = Some(trial),
+            Effect::FindUnset(names) => {
+                let is_unset =
+                    |name: &String| glue::text(&object.env, name).is_none_or(|value| value.trim().is_empty());
+                handle_alone(object, Input::Unset(names.into_iter().filter(is_unset).collect()));
+            }
             Effect::WakeAt(at) => wake_at(object, at),
             Effect::Log(line) => log::write(&line),
         }

@@ -175,6 +175,8 @@ test('a verdict is named by what it is of', () => {
   assert.deepEqual(words('gate'), ['Met', 'Not met', 'Not enough data']);
   assert.equal(verdictOf('guardrail', { verdict: 'inconclusive', hasActed: true }).word, 'Acted');
   assert.equal(verdictOf('gate', { isOff: true }).word, 'Not in force');
+  const through = verdictOf('gate', { verdict: 'pass', let_through: true });
+  assert.deepEqual([through.word, through.tone], ['Let through', 'warn'], 'undecided is not met');
 });
 
 test('the end of a rehearsal has the time of its event, and its errors are those of users', () => {

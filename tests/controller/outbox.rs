@@ -257,6 +257,44 @@ fn a_plan_that_is_mended_takes_what_waits_along_and_so_does_a_secret_that_is_set
 }
 
 #[test]
+fn what_lacks_its_secret_is_a_fault_before_anything_is_sent_and_is_told_to_the_others() {
+    let faults = |world: &mut World| -> Vec<(String, String)> {
+        let text = |fault: &Value, key: &str| fault[key].as_str().unwrap_or_default().to_owned();
+        let faults = rollout(world, "shop")["faults"].clone();
+        faults.as_array().unwrap().iter().map(|own| (text(own, "subject"), text(own, "message"))).collect()
+    };
+    let mut world = World::new(1);
+    world.unset = vec!["CHAT_URL", "ALERTS_TOKEN"];
+    let mut plan = listed("shop");
+    plan["receivers"] = json!({"alerts": {"kind": "json", "token": "secret:ALERTS_TOKEN",
+        "signals": [{"count": "p1", "at": "/count"}]}});
+    plan["signals"] = json!({"p1": {"kind": "count"}});
+    grant(&mut world, put_plans(&[plan.clone()]));
+    let unset = |subject: &str, name: &str| {
+        (subject.to_owned(), format!("the secret {name} is not set: npx wrangler secret put {name}"))
+    };
+    let expected = [unset("channel/chat", "CHAT_URL"), unset("receiver/alerts", "ALERTS_TOKEN")];
+    assert_eq!(faults(&mut world), expected, "a draft has sent nothing yet");
+    grant(&mut world, command("ana", "shop", "begin", Some("*"), json!({"command": "start"})));
+    world.pass(HOUR_MS);
+    let told = world.receivers.headlines("hook");
+    assert!(told.iter().any(|own| own.starts_with("shop: messages do not reach the channel chat. ")), "{told:?}");
+    let got_by_chat = world.receivers.headlines("chat");
+    assert!(!got_by_chat.iter().any(|own| own.contains("do not reach the channel chat")), "{got_by_chat:?}");
+    world.crash();
+    assert_eq!(faults(&mut world), expected, "it is known again at once");
+    // Whoever sets a secret deploys anew, and the object starts anew.
+    world.unset.clear();
+    world.crash();
+    assert_eq!(faults(&mut world), []);
+    // Another plan names another one.
+    world.unset = vec!["OTHER_URL"];
+    plan["channels"]["chat"] = json!({"slack": "secret:OTHER_URL"});
+    grant(&mut world, put_plans(&[plan]));
+    assert_eq!(faults(&mut world), [unset("channel/chat", "OTHER_URL")]);
+}
+
+#[test]
 fn nothing_waits_for_a_channel_that_hangs() {
     let lived = |channels: bool| {
         let mut one = listed("shop");

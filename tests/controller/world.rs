@@ -113,6 +113,8 @@ pub struct World {
     pub errands: Vec<(i64, ErrandRequest)>,
     /// What the environment holds.
     pub environment: HashMap<&'static str, &'static str>,
+    /// What it is said to lack, of what plans name.
+    pub unset: Vec<&'static str>,
     /// What goes to relays unasked.
     pub pushed: Vec<(Vec<Place>, String)>,
 }
@@ -141,6 +143,7 @@ impl World {
             hosts: Vec::new(),
             errands: Vec::new(),
             environment: HashMap::new(),
+            unset: Vec::new(),
             pushed: Vec::new(),
         }
     }
@@ -264,6 +267,10 @@ impl World {
             Effect::Send(outgoing) => outgoing.into_iter().for_each(|own| self.send(own)),
             Effect::Try(trial) => {
                 self.schedule(self.now_ms + 50, Event::Tried(owner, trial));
+            }
+            Effect::FindUnset(names) => {
+                let unset = names.into_iter().filter(|name| self.unset.contains(&name.as_str())).collect();
+                self.input(None, Input::Unset(unset));
             }
         }
     }

@@ -60,6 +60,41 @@ fn percentage(text: &str) -> Percentage {
     text.parse().unwrap()
 }
 
+/// The stages that are shown as jumped over.
+fn skipped(rollout: &Rollout) -> Vec<String> {
+    let plan = &rollout.plan;
+    let own = (0..plan.stages.len()).filter(|index| rollout.record.has_skipped(plan, *index));
+    own.map(|index| plan.stages[index].name.to_string()).collect()
+}
+
+#[test]
+fn a_stage_that_the_attempt_was_never_in_was_skipped() {
+    let now = at(MONDAY_MS);
+    let (mut rollout, _) = rollout_of(PLAN, now);
+    let resume = Command::Resume("half".parse().ok());
+    for (command, expected) in [
+        (Command::Set(Setting::percentage(percentage("50"))), &["team", "canary"][..]),
+        (Command::Set(Setting::percentage(percentage("10"))), &["team"]),
+        (Command::Set(Setting::percentage(percentage("100"))), &["team"]),
+        (Command::Rollback(Target::Off), &["team"]),
+        (Command::Approve("Cause found".into()), &["team"]),
+        (resume, &["team", "canary"]),
+        (Command::Complete("shop".parse().ok()), &["team", "canary"]),
+    ] {
+        rollout = order(&rollout, command.clone(), now).unwrap_or_else(|error| panic!("{error}")).rollout;
+        assert_eq!(skipped(&rollout), expected, "{command:?}");
+        let stored = Record::parse(&rollout.record.to_json());
+        assert_eq!(stored.as_ref(), Some(&rollout.record), "{command:?}");
+    }
+    // Of an attempt that an earlier release began nobody knows, until the next one.
+    let (fresh, _) = rollout_of(PLAN, now);
+    let set = Command::Set(Setting::percentage(percentage("50")));
+    let mut old = order(&fresh, set, now).unwrap().rollout;
+    old.record.been = None;
+    let old = order(&old, Command::Set(Setting::percentage(percentage("100"))), now).unwrap().rollout;
+    assert_eq!(skipped(&old), [""; 0]);
+}
+
 fn commands() -> impl Strategy<Value = Command> {
     let share = || (0_u32..=100_000).prop_map(|limit| Percentage::from_limit(limit).unwrap());
     prop_oneof![

@@ -532,13 +532,15 @@ fn at_a_hundred_percent_old_evidence_says_so_and_gates_use_legacys_last_day() {
         evaluation.gates
     );
     assert!(
-        evaluation.guardrails[0]
-            .text
-            .contains("evidence that it is more than twice the most that legacy's can have been, 1.0"),
+        evaluation.guardrails[0].text.contains("(twice legacy's last rate, taken as 1.0"),
         "{}",
         evaluation.guardrails[0].text
     );
-    assert!(evaluation.gates[0].text.contains("in its last day, measured until 2026"), "{}", evaluation.gates[0].text);
+    assert!(
+        evaluation.gates[0].text.contains("in its last day with traffic, until Mon 23 Nov 2026"),
+        "{}",
+        evaluation.gates[0].text
+    );
     world.new.latency_ms = 300.0;
     assert_eq!(verdicts(&world.go(3 * HOUR_MS).pop().unwrap().gates)[0], Verdict::Fail);
     world.new.error_rate = 0.3;
@@ -664,7 +666,7 @@ fn people_are_reported_once_and_in_time() {
     );
     assert_eq!(
         (first[0].2.as_str(), first[0].3.as_str()),
-        ("lead", "check-in of canary at 10 %: 3 of 3 gates pass, 0 fail, 0 inconclusive")
+        ("lead", "check-in of canary at 10 %: 1 of 3 gates met, 2 let through undecided")
     );
     world.order(Command::Advance);
     world.metrics.signals.report("p1", 2.0, at(world.now_ms));

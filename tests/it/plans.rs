@@ -393,7 +393,7 @@ mod admin_completion {
         database_connection_errors: ["signal.db_connection_errors = 1 at full+30m"] => "signal.db_connection_errors is 1";
         uptime: ["signal.uptime = 99.8% from full+30m"] => "signal.uptime is 99.8 %";
         lcp: ["new.lcp = 2.5s", "legacy.lcp = 2.5s"] => "lcp.p75 is 2.";
-        lcp_against_legacy: ["new.lcp = 1.15x from full"] => "on legacy in its last day";
+        lcp_against_legacy: ["new.lcp = 1.15x from full"] => "in its last day with traffic";
         fcp: ["new.fcp = 1.7s from full"] => "fcp.p75 is 1.";
         cls: ["new.cls = 0.12 from full"] => "cls.p75 is 0.1";
         tti: ["timing.tti = 3.8s from full"] => "timing.tti.p75 is";

@@ -27,6 +27,7 @@ const VERDICTS = { pass: { icon: 'pass', tone: 'good' }, fail: { icon: 'fail', t
 const NO_VERDICT = { word: 'Not enough data', icon: 'inconclusive', tone: 'calm' };
 const ACTED = { word: 'Acted', icon: 'rolled_back', tone: 'bad' };
 const OBSERVED = { word: 'Would act', icon: 'inconclusive', tone: 'warn' };
+const LET_THROUGH = { word: 'Let through', icon: 'inconclusive', tone: 'warn' };
 const OUT_OF_FORCE = { word: 'Not in force', icon: 'draft', tone: 'calm' };
 
 /** Phase as a badge shows it; a kill is above it. */
@@ -36,13 +37,14 @@ export const phaseOf = (state) =>
 /**
  * A verdict of a `kind` as a badge; `hasActed` and `isOff` are above it. One that only observes is never bad news.
  * @param {'guardrail' | 'gate' | 'ratio' | 'past' | 'problem'} kind
- * @param {{ verdict?: Verdict, mode?: string, hasActed?: boolean, isOff?: boolean }} judged
+ * @param {{ verdict?: Verdict, mode?: string, let_through?: boolean, hasActed?: boolean, isOff?: boolean }} judged
  * @returns {{ word: string, icon: string, tone: string }}
  */
-export function verdictOf(kind, { verdict, mode, hasActed, isOff }) {
+export function verdictOf(kind, { verdict, mode, let_through: isLetThrough, hasActed, isOff }) {
   if (hasActed) return ACTED;
   if (isOff) return OUT_OF_FORCE;
   if (mode === 'observe' && verdict === 'fail') return OBSERVED;
+  if (isLetThrough) return LET_THROUGH;
   return VERDICTS[verdict] ? { ...VERDICTS[verdict], word: WORDS[kind][verdict] } : NO_VERDICT;
 }
 

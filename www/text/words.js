@@ -52,6 +52,10 @@ export const MEANINGS = [
   ],
   ['Gate', 'A condition that has to be true before the stage is left. Met: it is (pass). Not met: it is not (fail).'],
   [
+    'Let through',
+    'The comparison of a gate such as “<= legacy” cannot tell either way. The plan asks only that new is not shown to be worse, so the gate passes all the same; “<= 1.1x legacy” would ask that new is shown not to be.',
+  ],
+  [
     'Not enough data',
     'Too little was measured to tell, or there is no traffic on new (inconclusive). This is no fault: a guardrail does not act on it, and a gate does not pass.',
   ],

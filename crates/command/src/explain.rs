@@ -85,12 +85,27 @@ fn wrong(own: &Rollout) -> Vec<String> {
 
 /// A guardrail that has come true, and one that only observes and has been true.
 fn come_true(own: &Guardrail) -> Option<String> {
-    let is_true = own.verdict == Verdict::Fail;
+    let when = &own.when;
     let observed = own.observed_at.get().map(|at| format!("it only observes: it {} at {}", own.acts, at.to_words()));
-    match observed {
-        Some(observed) if is_true => Some(format!("Guardrail `{}` has come true, but {observed}.", own.when)),
-        Some(observed) => Some(format!("Guardrail `{}` is not true any more. But {observed}.", own.when)),
-        None => is_true.then(|| format!("Guardrail `{}` has come true.", own.when)),
+    match (observed, own.verdict) {
+        (Some(observed), Verdict::Fail) => Some(format!("Guardrail `{when}` has come true, but {observed}.")),
+        (Some(observed), Verdict::Pass) => {
+            Some(format!("Guardrail `{when}` is not true any more. But it had come true, and {observed}."))
+        }
+        (Some(observed), Verdict::Inconclusive) => {
+            let unknown = ended(&format!("Whether it is still true cannot be said: {}", unmeasured(own)));
+            Some(format!("Guardrail `{when}` had come true, but {observed}. {unknown}"))
+        }
+        (None, verdict) => (verdict == Verdict::Fail).then(|| format!("Guardrail `{when}` has come true.")),
+    }
+}
+
+/// Why a guardrail is undecided.
+fn unmeasured(own: &Guardrail) -> String {
+    match own.text.as_str() {
+        "" => "nothing was measured".to_owned(),
+        text if own.figures.iter().all(|figure| figure.value.is_none()) => format!("nothing was measured ({text})"),
+        text => text.to_owned(),
     }
 }
 
@@ -272,19 +287,41 @@ mod tests {
 
     #[test]
     fn a_guardrail_that_only_observes_says_so_and_what_it_has_seen() {
-        let of = |verdict: &str| {
+        let of = |verdict: &str, text: &str, figures: &str| {
             let text = format!(
-                r#"{{"when":"latency.p95 > 1.5x legacy","then":"rollback","acts":"would have rolled back","mode":"observe","verdict":"{verdict}","text":"","observed_at":"2026-11-30T08:00:00Z"}}"#
+                r#"{{"when":"latency.p95 > 1.5x legacy","then":"rollback","acts":"would have rolled back","mode":"observe","verdict":"{verdict}","text":"{text}","figures":[{figures}],"observed_at":"2026-11-30T08:00:00Z"}}"#
             );
             come_true(&serde_json::from_str(&text).unwrap()).unwrap()
         };
         assert_eq!(
-            of("fail"),
+            of("fail", "", ""),
             "Guardrail `latency.p95 > 1.5x legacy` has come true, but it only observes: it would have rolled back at Mon 30 Nov 2026 08:00 UTC."
         );
-        assert!(
-            of("inconclusive").starts_with("Guardrail `latency.p95 > 1.5x legacy` is not true any more. But it only")
+        assert_eq!(
+            of("pass", "", ""),
+            "Guardrail `latency.p95 > 1.5x legacy` is not true any more. But it had come true, and it only observes: it would have rolled back at Mon 30 Nov 2026 08:00 UTC."
         );
+        for (text, figures, unknown) in [
+            ("no traffic on new", "", "nothing was measured (no traffic on new)"),
+            ("", "", "nothing was measured"),
+            (
+                "latency.p95: no data yet",
+                r#"{"metric":"latency.p95"}"#,
+                "nothing was measured (latency.p95: no data yet)",
+            ),
+            (
+                "latency.p95: not enough data: 3 of 50 requests on new",
+                r#"{"metric":"latency.p95","value":900}"#,
+                "latency.p95: not enough data: 3 of 50 requests on new",
+            ),
+        ] {
+            assert_eq!(
+                of("inconclusive", text, figures),
+                format!(
+                    "Guardrail `latency.p95 > 1.5x legacy` had come true, but it only observes: it would have rolled back at Mon 30 Nov 2026 08:00 UTC. Whether it is still true cannot be said: {unknown}."
+                )
+            );
+        }
     }
 
     #[test]

@@ -33,10 +33,10 @@ pub fn run(arguments: &HistoryArguments, json: bool) -> Result<(), Failure> {
         return print_raw(&serde_json::to_string(&pages).unwrap_or_default());
     }
     let entries = explained(&pages);
-    print(&wrap::lines(
-        &timeline(key, &entries, &messages(&client, key, &entries), pages.before.is_some()),
-        wrap::of_stdout(),
-    ))
+    let messages = messages(&client, key, &entries);
+    let told =
+        Told { entries: &entries, messages: &messages, limit: arguments.limit, has_more: pages.before.is_some() };
+    print(&wrap::lines(&told.timeline(key), wrap::of_stdout()))
 }
 
 /// Replays a whole history.
@@ -138,45 +138,87 @@ fn report(key: &str, verified: &verify::Verified, json: bool) -> Result<(), Fail
     })
 }
 
-/// The entries, newest first.
-fn timeline(key: &str, entries: &[Explained], messages: &[Message], has_more: bool) -> String {
-    if entries.is_empty() {
-        return format!("Nothing has happened to {key} yet.");
-    }
-    let width = |of: &dyn Fn(&Entry) -> usize| entries.iter().map(|own| of(&own.entry)).max().unwrap_or_default();
-    let revision_width = width(&|entry| revision(entry).chars().count());
-    let actor_width = width(&|entry| entry.actor.chars().count());
-    let mut lines = Vec::new();
-    let mut messages = messages.iter().peekable();
-    for Explained { entry, words } in entries {
-        while let Some(message) = messages.next_if(|message| message.at >= entry.at) {
-            lines.push(said(message, revision_width));
-            // An alert's figures stand with the change that it led to.
-            let is_said = message.figures.iter().all(|figure| words.figures.contains(figure));
-            lines.extend(message.figures.iter().filter(|_| !is_said).map(|figure| figure_line(figure)));
+/// What is told of a history: entries and messages, each newest first, and of both together no more than were asked for.
+struct Told<'a> {
+    entries: &'a [Explained],
+    messages: &'a [Message],
+    limit: u64,
+    /// Whether there are older entries.
+    has_more: bool,
+}
+
+/// One item of a history.
+enum Item<'a> {
+    Entry(&'a Explained),
+    /// A message, and whether its figures stand with the change that it led to.
+    Message(&'a Message, bool),
+}
+
+impl<'a> Told<'a> {
+    /// Entries and messages in one order, newest first.
+    fn items(&self) -> Vec<Item<'a>> {
+        let mut items = Vec::new();
+        let mut messages = self.messages.iter().peekable();
+        for own in self.entries {
+            while let Some(message) = messages.next_if(|message| message.at >= own.entry.at) {
+                let is_said = message.figures.iter().all(|figure| own.words.figures.contains(figure));
+                items.push(Item::Message(message, is_said));
+            }
+            items.push(Item::Entry(own));
         }
-        let at = entry.at.get().map(stamp).unwrap_or_default();
-        let revision = format!("{:>revision_width$}", revision(entry));
-        let outcome = paint(NEXT, format!("→ {}", words.outcome));
-        lines.push(format!(
-            "{}  {}  {}  {}  {outcome}",
-            paint(DIM, at),
-            paint(DIM, revision),
-            cell(BOLD, &entry.actor, actor_width),
-            words.done
-        ));
-        if !words.reason.is_empty() {
-            lines.push(format!("    “{}”", words.reason));
+        items
+    }
+
+    fn timeline(&self, key: &str) -> String {
+        let mut items = self.items();
+        if items.is_empty() {
+            return format!("Nothing has happened to {key} yet.");
         }
-        lines.extend(words.figures.iter().map(|figure| figure_line(figure)));
+        let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
+        let has_more = self.has_more || items.len() > limit;
+        items.truncate(limit);
+        let entries =
+            || items.iter().filter_map(|item| if let Item::Entry(own) = item { Some(&own.entry) } else { None });
+        let revision_width = entries().map(|entry| revision(entry).chars().count()).max().unwrap_or_default();
+        let actor_width = entries().map(|entry| entry.actor.chars().count()).max().unwrap_or_default();
+        let mut lines = Vec::new();
+        for item in &items {
+            match item {
+                Item::Entry(own) => entry_lines(own, revision_width, actor_width, &mut lines),
+                Item::Message(message, is_said) => {
+                    lines.push(said(message, revision_width));
+                    lines.extend(message.figures.iter().filter(|_| !is_said).map(|figure| figure_line(figure)));
+                }
+            }
+        }
+        if has_more {
+            let limit = self.limit.saturating_mul(10);
+            lines.push(paint(DIM, format!("… and older ones: tidegate history {key} --limit {limit}")));
+        }
+        lines.join("\n")
     }
-    if has_more {
-        lines.push(paint(
-            DIM,
-            format!("… and older ones: tidegate history {key} --limit {}", entries.len().saturating_mul(10)),
-        ));
+}
+
+fn entry_lines(
+    Explained { entry, words }: &Explained,
+    revision_width: usize,
+    actor_width: usize,
+    lines: &mut Vec<String>,
+) {
+    let at = entry.at.get().map(stamp).unwrap_or_default();
+    let revision = format!("{:>revision_width$}", revision(entry));
+    let outcome = paint(NEXT, format!("→ {}", words.outcome));
+    lines.push(format!(
+        "{}  {}  {}  {}  {outcome}",
+        paint(DIM, at),
+        paint(DIM, revision),
+        cell(BOLD, &entry.actor, actor_width),
+        words.done
+    ));
+    if !words.reason.is_empty() {
+        lines.push(format!("    “{}”", words.reason));
     }
-    lines.join("\n")
+    lines.extend(words.figures.iter().map(|figure| figure_line(figure)));
 }
 
 fn figure_line(figure: &str) -> String {
@@ -217,7 +259,7 @@ mod tests {
         let messages: Vec<Message> = serde_json::from_str(r#"[{"at":"2026-12-02T14:05:10Z","kind":"alert","to":["chat","pager"],"text":"critical","figures":["error_rate is 7.1 % over 5m"]},{"at":"2026-12-02T13:30:00Z","kind":"checkin","to":["ben"],"text":"all well","figures":["lcp.p75 is 2 s"]}]"#).unwrap();
         let entries = explained(&pages);
         assert_eq!(
-            anstream::adapter::strip_str(&timeline("demo", &entries, &messages, true)).to_string(),
+            told(&entries, &messages, 10, true),
             "2026-12-02 14:05:10 UTC       alert to chat, pager: critical
 2026-12-02 14:05:09 UTC  r10  guardrail  rolled it back to 0 %  → rolled back to 0 %
     “the guardrail `error_rate > 5% over 5m` came true”
@@ -226,8 +268,23 @@ mod tests {
     · lcp.p75 is 2 s
 2026-12-02 13:00:00 UTC   r9  ana        advance  → running
     “fine so far”
-… and older ones: tidegate history demo --limit 20"
+… and older ones: tidegate history demo --limit 100"
         );
-        assert_eq!(timeline("demo", &[], &[], false), "Nothing has happened to demo yet.");
+        assert_eq!(told(&[], &[], 10, false), "Nothing has happened to demo yet.");
+        // What is limited is what is printed, messages too.
+        let stamps = |limit: u64, has_more: bool| -> Vec<String> {
+            let text = told(&entries, &messages, limit, has_more);
+            let lines = text.lines().filter(|line| line.starts_with(['2', '…']));
+            lines.map(|line| line.chars().take(19).collect()).collect()
+        };
+        let all = ["2026-12-02 14:05:10", "2026-12-02 14:05:09", "2026-12-02 13:30:00", "2026-12-02 13:00:00"];
+        assert_eq!(stamps(4, false), all);
+        assert_eq!(stamps(3, false), [all[0], all[1], all[2], "… and older ones: t"]);
+        assert_eq!(stamps(1, true), [all[0], "… and older ones: t"]);
+    }
+
+    fn told(entries: &[Explained], messages: &[Message], limit: u64, has_more: bool) -> String {
+        let told = Told { entries, messages, limit, has_more };
+        anstream::adapter::strip_str(&told.timeline("demo")).to_string()
     }
 }

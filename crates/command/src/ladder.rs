@@ -117,6 +117,7 @@ fn ladder(rollout: &Rollout, now: Instant) -> Vec<Hanging> {
     let mut lines = Vec::new();
     for (index, stage) in rollout.stages.iter().enumerate() {
         let (mark, style, is_current) = match (rollout.state.phase.as_str(), current) {
+            _ if stage.skipped => ("↷", DIM, false),
             ("completed", _) => ("✓", GOOD, false),
             ("draft", _) => ("·", DIM, false),
             (_, Some(current)) if index < current => ("✓", GOOD, false),
@@ -154,6 +155,9 @@ fn current_words(rollout: &Rollout, stage: &StageView) -> String {
 /// What a stage asks for that is not the current one.
 fn stage_words(stage: &StageView) -> String {
     let mut words = Vec::new();
+    if stage.skipped {
+        words.push("skipped".to_owned());
+    }
     if !stage.groups.is_empty() {
         words.push(format!("and {}", listed(&stage.groups)));
     }
@@ -188,6 +192,7 @@ fn bar(hold: &Hold, now: Instant) -> String {
 
 fn gate_line(gate: &Gate) -> Hanging {
     let (mark, style) = match gate.verdict {
+        Verdict::Pass if gate.let_through => ("~", WARN),
         Verdict::Pass => ("✓", GOOD),
         Verdict::Fail => ("✗", BAD),
         Verdict::Inconclusive => ("?", WARN),
@@ -438,7 +443,7 @@ mod tests {
         let text = r#"{"key":"demo","description":"The new shop","routes":["/*"],"advance":"auto","percentage":25,"summary":"running in quarter at 25 %",
             "state":{"revision":12,"attempt":1,"phase":"running","stage":"quarter","percentage":25,"groups":["team"],"since":"2026-12-02T13:24:00Z"},
             "stages":[{"name":"canary","percentage":10,"hold":"48h"},
-                {"name":"quarter","percentage":25,"hold":"48m","gates":[{"condition":"error_rate < 1%","verdict":"pass","text":"0.2 % of 1,204"},{"condition":"lcp.p75 <= 1.2x legacy","verdict":"inconclusive","text":"too few"}]},
+                {"name":"quarter","percentage":25,"hold":"48m","gates":[{"condition":"error_rate < 1%","verdict":"pass","text":"0.2 % of 1,204"},{"condition":"lcp.p75 <= 1.2x legacy","verdict":"inconclusive","text":"too few"},{"condition":"error_rate <= legacy","verdict":"pass","let_through":true,"text":"cannot tell yet"}]},
                 {"name":"full","percentage":100,"groups":["all"],"hold":"1d","gates":[{}],"checklist":[{},{}],"enter":["Mon-Thu 08:00-16:00 UTC"]}],
             "checklist":{"of":"stage","items":[{"item":"Backups","approved":{"by":"ben","at":"2026-12-02T13:57:00Z"}},{"item":"Rollback tested"}]},
             "guardrails":[{"when":"error_rate > 5%","then":"rollback","verdict":"pass","text":"0.2 %"},{"when":"latency.p95 > 1s","then":"5%","verdict":"fail"}],
@@ -459,6 +464,7 @@ revision 12 · attempt 1 · since 13:24 UTC (36 min ago)
       bake time ███████████████░░░░░ 36 min of 48 min, until 14:12 UTC
       gate ✓ error_rate < 1%  0.2 % of 1,204
       gate ? lcp.p75 <= 1.2x legacy  too few
+      gate ~ error_rate <= legacy  cannot tell yet
   · full    100 %  and all, bake time 1d, 1 gate, 2 checks, entered Mon-Thu 08:00-16:00 UTC
 
 Checklist, before it leaves this stage
@@ -475,6 +481,18 @@ Lists       group beta: 2 ids
 KV          still holds revision 11; writing is retried until it succeeds
 Allowed now advance, kill"
         );
+    }
+
+    #[test]
+    fn a_stage_that_was_jumped_over_has_no_tick() {
+        for phase in ["running", "completed"] {
+            let text = format!(
+                r#"{{"key":"demo","state":{{"phase":"{phase}","stage":"full","percentage":100}},
+                    "stages":[{{"name":"canary","percentage":10}},{{"name":"half","percentage":50,"hold":"48h","skipped":true}},{{"name":"full","percentage":100}}]}}"#
+            );
+            let shown = shown(&text);
+            assert!(shown.contains("  ✓ canary  10 %\n  ↷ half    50 %  skipped, bake time 48h\n"), "{shown}");
+        }
     }
 
     #[test]

@@ -143,8 +143,12 @@ fn list(mut seen: Seen, answers: &Answers, is_one: bool, json: bool) -> Result<(
         }
         is_lost = seen.lost.is_some();
         let changes = changes(&seen.answer, is_one, &mut shown)?;
-        for (line, raw) in changes.shown {
-            if json { print_raw(&one_line(&raw))? } else { print(&format!("{}  {line}", stamp(seen.at)))? }
+        for Change { line, raw, at } in changes.shown {
+            if json {
+                print_raw(&one_line(&raw))?
+            } else {
+                print(&format!("{}  {line}", stamp(at.unwrap_or(seen.at))))?
+            }
         }
         for key in changes.gone.iter().filter(|_| !json) {
             print(&format!("{}  {key}: is gone", stamp(seen.at)))?;
@@ -162,24 +166,43 @@ fn list(mut seen: Seen, answers: &Answers, is_one: bool, json: bool) -> Result<(
 
 /// What one answer tells that the one before did not.
 struct Changes {
-    /// A line for each rollout of which something else is to be reported, and its JSON.
-    shown: Vec<(String, String)>,
+    /// The rollouts of which something else is to be reported.
+    shown: Vec<Change>,
     /// The keys of those that are there no more.
     gone: Vec<String>,
 }
 
-fn changes(answer: &Answer, is_one: bool, shown: &mut BTreeMap<String, String>) -> Result<Changes, Error> {
+/// Something else about a rollout.
+struct Change {
+    line: String,
+    /// Its JSON.
+    raw: String,
+    /// When that came into force, where it is another state: the time that the history has too. Other news have the
+    /// time at which they were seen.
+    at: Option<Instant>,
+}
+
+/// What was last shown of each rollout: its line, and since when its state is in force.
+type Shown = BTreeMap<String, (String, Time)>;
+
+fn changes(answer: &Answer, is_one: bool, shown: &mut Shown) -> Result<Changes, Error> {
     let texts: Vec<String> = if is_one {
         vec![answer.text.clone()]
     } else {
         answer.read::<RawRollouts>()?.rollouts.iter().map(|raw| raw.get().to_owned()).collect()
     };
     let rollouts: Vec<Rollout> = if is_one { vec![answer.read()?] } else { answer.read::<Rollouts>()?.rollouts };
+    Ok(differences(&rollouts, texts, shown))
+}
+
+fn differences(rollouts: &[Rollout], texts: Vec<String>, shown: &mut Shown) -> Changes {
     let mut changed = Vec::new();
-    for (rollout, text) in rollouts.iter().zip(texts) {
-        let line = line(rollout);
-        if shown.insert(rollout.key.to_string(), line.clone()).as_ref() != Some(&line) {
-            changed.push((line, text));
+    for (rollout, raw) in rollouts.iter().zip(texts) {
+        let (line, since) = (line(rollout), rollout.state.since);
+        let known = shown.insert(rollout.key.to_string(), (line.clone(), since));
+        if known.as_ref().is_none_or(|(known, _)| *known != line) {
+            let at = known.filter(|(_, known)| *known != since).and_then(|_| since.get());
+            changed.push(Change { line, raw, at });
         }
     }
     let gone: Vec<String> =
@@ -187,7 +210,7 @@ fn changes(answer: &Answer, is_one: bool, shown: &mut BTreeMap<String, String>) 
     for key in &gone {
         shown.remove(key);
     }
-    Ok(Changes { shown: changed, gone })
+    Changes { shown: changed, gone }
 }
 
 /// What counts as a change when it differs: no times, or every second would be one.
@@ -218,6 +241,24 @@ fn one_line(json: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn another_state_has_the_time_of_the_history_and_other_news_have_that_at_which_they_were_seen() {
+        let mut shown = Shown::new();
+        let mut look = |phase: &str, since: &str, blocked: &str| -> Vec<Option<String>> {
+            let text = format!(
+                r#"{{"key":"demo","state":{{"revision":3,"phase":"{phase}","stage":"half","since":"{since}"}},"blocked":[{blocked}]}}"#
+            );
+            let rollout = serde_json::from_str(&text).unwrap();
+            let changes = differences(&[rollout], vec![text], &mut shown);
+            changes.shown.iter().map(|own| own.at.map(|at| at.to_string())).collect()
+        };
+        let (begun, back) = ("2026-12-02T13:00:00Z", "2026-12-02T14:05:09.4Z");
+        assert_eq!(look("running", begun, ""), [None], "how it is when the watch begins");
+        assert_eq!(look("running", begun, ""), [] as [Option<String>; 0]);
+        assert_eq!(look("running", begun, r#"{"by":"gates"}"#), [None]);
+        assert_eq!(look("rolled_back", back, ""), [Some(back.to_owned())]);
+    }
 
     #[test]
     fn time_alone_is_no_change() {

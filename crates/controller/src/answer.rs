@@ -122,7 +122,7 @@ pub struct Shown {
     faults: Vec<Noticed>,
     lists: Vec<HeldList>,
     reaches: Vec<Reach>,
-    channels: Vec<(Name, Noticed)>,
+    setup: Vec<(Name, Noticed)>,
     now: Instant,
 }
 
@@ -133,7 +133,7 @@ impl Shown {
             faults: isolates.faults(now),
             lists: isolates.lists(now),
             reaches: isolates.reaches(now),
-            channels: state.channel_faults(now),
+            setup: state.setup_faults(now),
             now,
         }
     }
@@ -144,7 +144,7 @@ impl Shown {
             faults: &self.faults,
             lists: &self.lists,
             reaches: &self.reaches,
-            channels: &self.channels,
+            setup: &self.setup,
             isolates: state.isolates.count(),
             now: self.now,
         }

@@ -26,6 +26,7 @@ mod publication;
 mod registry;
 pub mod relay;
 mod rhythm;
+mod secrets;
 mod sources;
 mod state;
 mod store;
@@ -96,6 +97,8 @@ pub enum Input {
     Delivered(Delivered),
     /// What came back from samples.
     Tried(Trial, Vec<Tried>),
+    /// Those of the names of [`Effect::FindUnset`] that the environment lacks.
+    Unset(Vec<String>),
 }
 
 /// The controller of one deployment.
@@ -136,6 +139,7 @@ impl Controller {
             if publishing == Publishing::Wanted && !self.is_publishing && state.has_unpublished() {
                 self.is_publishing = state.publish(&mut turn, 0)?;
             }
+            state.ask_for_secrets(&mut turn);
             // Last: whatever else a turn does comes out before its messages.
             state.dispatch(&mut turn)?;
             Ok(state)
@@ -231,6 +235,10 @@ fn act(state: &mut State, turn: &mut Turn<'_>, input: Input) -> Result<Publishin
         }
         Input::Delivered(delivered) => {
             state.delivered(turn, delivered)?;
+            return Ok(Publishing::AsItIs);
+        }
+        Input::Unset(names) => {
+            state.note_unset(names, turn.now);
             return Ok(Publishing::AsItIs);
         }
         Input::Tried(trial, tried) => {

@@ -110,7 +110,7 @@ pub fn expose(state: &State, turn: &mut Turn<'_>) -> Result<Reply, StorageError>
         deployment: &state.deployment,
         faults: &faults,
         lists: &[],
-        channels: &[],
+        setup: &[],
         reaches: &[],
         isolates: state.isolates.count(),
         now,

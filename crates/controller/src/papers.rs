@@ -22,8 +22,8 @@ use tidegate_paper::runbook::{self, Load, Subject};
 use tidegate_paper::{html, ics, markdown};
 use tidegate_protocol::api::metrics::Asked;
 use tidegate_protocol::api::problem::Problem;
-use tidegate_protocol::api::shapes::{Measured, MeasuredSide, Message};
-use tidegate_protocol::api::view::timeline as shown;
+use tidegate_protocol::api::shapes::{self, Measured, MeasuredSide, Message};
+use tidegate_protocol::api::view::{self, timeline as shown};
 use tidegate_protocol::api::{Call, Media, Reply, parameter};
 
 /// So many entries of a history make a paper, the newest.
@@ -125,6 +125,7 @@ pub fn report(
     });
     let gates = state.deployment.look_at(rollout).map_or(&[][..], |evaluation| &evaluation.gates);
     let plan = state.deployment.in_force(rollout);
+    let wrong = wrong(&view::rollout(&present, rollout));
     let input = report::Input {
         plan: &plan,
         record: &rollout.record,
@@ -134,10 +135,20 @@ pub fn report(
         users: users.filter(|users| *users > 0.0),
         sent: &sent,
         gates,
+        wrong: &wrong,
         console: state.console.as_deref(),
         now,
     };
     Ok(printed(call, &report::report(&input)))
+}
+
+/// What is wrong with a rollout now. What broke before it was taken back stands with the incident.
+fn wrong(own: &shapes::Rollout) -> Vec<String> {
+    let is_on = matches!(own.state.phase.as_str(), "running" | "paused" | "completed") && !own.state.killed;
+    let problems = own.problems.iter().filter(|own| own.is_found).map(|own| format!("{}: {}", own.what, own.text));
+    let faults = own.faults.iter().map(|fault| format!("{}: {}", fault.subject, fault.message));
+    let broke = own.what_broke.iter().filter(|_| is_on).cloned();
+    problems.chain(faults).chain(broke).collect()
 }
 
 fn minute(own: &Measured) -> Minute {

@@ -10,6 +10,7 @@ use super::intake::Receipt;
 use super::outbox::{Outbox, sending};
 use super::registry::IsolateRegistry;
 use super::rhythm::Rhythm;
+use super::secrets::Secrets;
 use super::store::{self, Batch, Removed, StorageError, Stored, counts, incoming};
 use super::turn::{Effect, KvTexts, Turn};
 use tidegate_decide::deployment::Deployment;
@@ -71,6 +72,8 @@ pub struct State {
     pub outbox: Outbox,
     /// Where people find the console, once that is known.
     pub console: Option<String>,
+    /// What is known of the environment.
+    pub secrets: Secrets,
     /// When isolates last made this look at plans that they cannot read.
     alarmed_at: Option<Instant>,
     /// When all this was loaded.
@@ -128,6 +131,7 @@ impl State {
             written_over: None,
             outbox,
             console,
+            secrets: Secrets::default(),
             alarmed_at: None,
             loaded_at: now,
             wakes_at: None,

@@ -42,6 +42,8 @@ pub enum Effect {
     Send(Vec<Outgoing>),
     /// Send samples, and hand in what came back. The call is kept waiting meanwhile.
     Try(Trial),
+    /// Look which of these variables and secrets are not set, and hand their names in at once.
+    FindUnset(Vec<String>),
     /// Call again at this time, in the place of any other.
     WakeAt(Instant),
     /// Log this.

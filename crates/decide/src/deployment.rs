@@ -9,7 +9,7 @@ use std::rc::Rc;
 use super::broke;
 use super::hooks::Hooks;
 use super::judge::term::Manner;
-use super::judge::{Evaluation, Verdict};
+use super::judge::{Evaluation, Judgement, Verdict};
 use super::metrics::{MetricsOfAll, RolloutMetrics};
 use super::offers::{Offers, offers};
 use super::problems;
@@ -18,7 +18,7 @@ use super::schedule::{Facts, Outlook, failing_gates, is_held, outlook};
 use super::transition::Refusal;
 use tidegate_model::calendar::Window;
 use tidegate_model::command::Command;
-use tidegate_model::history::EntryCause;
+use tidegate_model::history::{EntryCause, GatesLeft};
 use tidegate_model::plan::{Plan, ProblemKind, Response};
 use tidegate_model::record::Record;
 use tidegate_model::{Instant, Name};
@@ -222,8 +222,8 @@ impl Deployment {
         let open = |rollout: &&Rollout| !is_held(&rollout.plan, &rollout.record, now);
         self.readable().filter(open).find_map(|rollout| {
             let command = self.outlook(rollout, now).due?;
-            let cause = cause(&rollout.plan, &rollout.record, &command);
             let gates = self.look_at(rollout).map_or(&[][..], |evaluation| &evaluation.gates);
+            let cause = cause(&rollout.plan, &rollout.record, &command, gates);
             let measured = gates.iter().flat_map(|gate| gate.figures.iter().cloned()).collect();
             Some((rollout.plan.key.clone(), Order::caused(command, SCHEDULE, cause, measured)))
         })
@@ -250,7 +250,7 @@ fn with_what_broke(order: Order, rollout: &Rollout, metrics: &RolloutMetrics, no
 }
 
 /// What the schedule has found.
-fn cause(plan: &Plan, record: &Record, command: &Command) -> EntryCause {
+fn cause(plan: &Plan, record: &Record, command: &Command, gates: &[Judgement]) -> EntryCause {
     let stage = &record.live.stage;
     let hold = plan.stage_index(stage.as_str()).and_then(|index| plan.stages.get(index)).and_then(|stage| stage.hold);
     let (stage, hold, after) = match command {
@@ -258,7 +258,9 @@ fn cause(plan: &Plan, record: &Record, command: &Command) -> EntryCause {
         Command::Release | Command::Wait => (None, None, plan.after.iter().map(ToString::to_string).collect()),
         _ => (Some(stage.to_string()), hold.map(|hold| hold.to_string()), Vec::new()),
     };
-    EntryCause::Schedule { stage, hold, after }
+    let undecided = gates.iter().filter(|own| own.is_let_through()).count();
+    let gates = stage.is_some().then(|| GatesLeft { met: gates.len() - undecided, undecided });
+    EntryCause::Schedule { stage, hold, after, gates }
 }
 /// A rollout's plan with the freeze of the whole deployment in it.
 fn with_freeze<'r>(freeze: &[Window], rollout: &'r Rollout) -> Cow<'r, Plan> {

@@ -11,17 +11,18 @@ mod standing;
 
 pub use before::known_before;
 pub use broke::broke;
-pub use cause::cause;
+pub use cause::{LET_THROUGH, cause, gates, gates_left};
 pub use condition::{condition, counted_from_two, metric, readable, spelled};
 pub use rollout::{assignment, done, held_list, kill_reach, state, step};
 
+use self::cause::because;
 use self::standing::standing;
+use super::judge::alone::MARGIN as ALONE_TIMES;
 use super::judge::words::{count, counted, evidence, short};
 use super::rollout::Order;
 use tidegate_model::Instant;
-use tidegate_model::command::Command;
-use tidegate_model::figure::{Basis, Because, Counted, Exposures, Figure, Missing, Now, Shows, Unit};
-use tidegate_model::history::{Entry, EntryCause, KvFound};
+use tidegate_model::figure::{Basis, Because, Counted, Exposures, Figure, Missing, Now, Shows, Stands, Unit};
+use tidegate_model::history::{Entry, EntryCause};
 
 /// What a guardrail says while nothing goes to new.
 pub const NOBODY_ON_NEW: &str = "no traffic on new";
@@ -72,52 +73,6 @@ pub fn figures(entry: &Entry) -> Vec<String> {
     decided.into_iter().chain(entry.broke.iter().flat_map(broke)).collect()
 }
 
-fn because(command: &Command, cause: Option<&EntryCause>, reason: &str) -> String {
-    match cause {
-        // Whoever gives a reason says it better, and entries of before have nothing else.
-        _ if !reason.is_empty() => reason.to_owned(),
-        Some(EntryCause::Guardrail { condition, .. }) => format!("the guardrail `{condition}` came true"),
-        Some(EntryCause::Served { header }) if header.contains(' ') => format!("the `{header}` says so"),
-        Some(EntryCause::Served { header }) => format!("its answers say so in `{header}`"),
-        Some(EntryCause::Kv { key, text, found }) => kv(key, text.as_deref(), *found),
-        Some(EntryCause::Schedule { stage, hold, after }) => {
-            scheduled(command, stage.as_deref(), hold.as_deref(), &after.join(", "))
-        }
-        Some(EntryCause::Problem { problem, found }) if found.is_empty() => {
-            format!("the problem `{problem}` was found")
-        }
-        Some(EntryCause::Problem { problem, found }) => format!("the problem `{problem}` was found: {found}"),
-        Some(EntryCause::Hook { hook, said }) if said.is_empty() => format!("the hook `{hook}` says stop"),
-        Some(EntryCause::Hook { hook, said }) => format!("the hook `{hook}` says stop: {said}"),
-        _ if matches!(command, Command::Apply { .. }) => "a plan was applied".to_owned(),
-        _ => String::new(),
-    }
-}
-
-fn kv(key: &str, text: Option<&str>, found: KvFound) -> String {
-    match found {
-        KvFound::Text => match text {
-            Some(text) => format!("the KV key `{key}` was set to `{}`", text.trim()),
-            None => format!("the KV key `{key}` was written by hand"),
-        },
-        KvFound::EditedState => format!("the state under the KV key `{key}` was edited"),
-        KvFound::EarlierState => format!("the KV key `{key}` held this before the controller knew the rollout"),
-        KvFound::Gone => format!("the KV key `{key}` has been gone for two minutes"),
-        KvFound::Key => format!("the KV key `{key}` exists"),
-    }
-}
-
-fn scheduled(command: &Command, stage: Option<&str>, hold: Option<&str>, after: &str) -> String {
-    match (command, stage, hold) {
-        (Command::Start, ..) => "the plan's start has come, and its checklist is approved".to_owned(),
-        (Command::Release, ..) => format!("the rollouts before it have ended: {after}"),
-        (Command::Wait, ..) => format!("a rollout before it runs again: {after}"),
-        (_, Some(stage), Some(hold)) => format!("bake time of {stage} ({hold}) over, all gates passed"),
-        (_, Some(stage), None) => format!("all gates of {stage} passed"),
-        _ => String::new(),
-    }
-}
-
 /// A figure, in a sentence.
 pub fn figure(figure: &Figure) -> String {
     let name = &figure.metric;
@@ -131,11 +86,21 @@ pub fn figure(figure: &Figure) -> String {
         {
             format!("{name}: {}", decided(figure))
         }
+        _ if is_quiet(figure) => measured(figure),
         _ => {
             let parts = [measured(figure), standing(figure), tested(figure), decided(figure)];
             parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
         }
     }
+}
+
+/// Whether a comparison has nothing on either side to compare.
+fn is_quiet(figure: &Figure) -> bool {
+    let is_none = |observations: f64| observations <= 0.0;
+    figure.basis == Basis::Legacy
+        && figure.of != Counted::Nothing
+        && is_none(figure.observations)
+        && figure.observations_legacy.is_none_or(is_none)
 }
 
 /// What was measured, without what was made of it.
@@ -154,8 +119,11 @@ pub fn measured(figure: &Figure) -> String {
             let value = or_unknown(figure.unit, figure.value);
             format!("{name} is {now}{value}{}{}; {}", span(figure), of_new(figure), limit(figure))
         }
+        Basis::Legacy if is_quiet(figure) => {
+            format!("{name}: no {}s since this attempt began", noun(figure.of))
+        }
         Basis::Legacy => {
-            let (new, legacy) = (or_unknown(figure.unit, figure.value), or_unknown(figure.unit, figure.legacy));
+            let (new, legacy) = (side(figure, figure.value), side(figure, figure.legacy));
             let of = of_both(figure);
             match now {
                 Some(now) => format!("{name} is {now}; {new} vs {legacy} since this attempt began{of}"),
@@ -169,9 +137,11 @@ pub fn measured(figure: &Figure) -> String {
         ),
         Basis::LegacyBefore => {
             let now = now.map(|now| format!("{now}, ")).unwrap_or_default();
-            let until = figure.legacy_until.map(|until| format!(", measured until {until}")).unwrap_or_default();
-            let (new, legacy) = (or_unknown(figure.unit, figure.value), or_unknown(figure.unit, figure.legacy));
-            format!("{name} is {now}{new} on new over stage, and was {legacy} on legacy in its last day{until}")
+            let until = figure.legacy_until.map(|until| format!(", until {}", until.to_words())).unwrap_or_default();
+            let (new, legacy) = (side(figure, figure.value), side(figure, figure.legacy));
+            format!(
+                "{name} is {now}{new} on new since this stage began; legacy had {legacy} in its last day with traffic{until}"
+            )
         }
     }
 }
@@ -179,7 +149,7 @@ pub fn measured(figure: &Figure) -> String {
 fn now_words(figure: &Figure, now: &Now) -> String {
     let value = or_unknown(figure.unit, now.value);
     let sides = if figure.basis == Basis::Legacy {
-        format!("{value} on new vs {} on legacy", or_unknown(figure.unit, now.legacy))
+        format!("{} on new vs {} on legacy", side(figure, now.value), side(figure, now.legacy))
     } else {
         value
     };
@@ -210,14 +180,21 @@ fn tested(figure: &Figure) -> String {
     let what = match figure.shows.unwrap_or_default() {
         Shows::More => format!("more than {times}legacy's"),
         Shows::Less => format!("less than {times}legacy's"),
-        Shows::Doubled => format!(
-            "more than twice {times}the most that legacy's can have been, {}",
-            or_unknown(figure.unit, figure.legacy_most)
-        ),
+        Shows::Doubled => above_last(figure),
     };
-    let from = figure.exposures.map(|used| format!(", from {}", exposures(used))).unwrap_or_default();
+    let used = figure.exposures.filter(|used| used.new > 0.0 || used.legacy > 0.0);
+    let from = used.map(|used| format!(", from {}", exposures(used))).unwrap_or_default();
     let (value, needed) = (evidence(value), evidence(needed));
     format!("evidence that it is {what}: {value} (threshold {needed}){from}")
+}
+
+/// What new alone is held to once nobody is left on legacy: `above 2.4 % (twice legacy's last rate, …)`.
+fn above_last(figure: &Figure) -> String {
+    let Some(most) = figure.legacy_most else { return "above twice legacy's last rate".to_owned() };
+    let times = figure.bound * ALONE_TIMES;
+    let limit = amount(figure.unit, most * times);
+    let times = if (times - 2.0).abs() < 1e-9 { "twice".to_owned() } else { format!("{} times", short(times)) };
+    format!("above {limit} ({times} legacy's last rate, taken as {} to allow for chance)", amount(figure.unit, most))
 }
 
 fn exposures(used: Exposures) -> String {
@@ -264,6 +241,7 @@ fn decided(figure: &Figure) -> String {
         Because::Significant => "significant".to_owned(),
         Because::NotSignificant => "not significant".to_owned(),
         Because::Contrary => "the contrary is significant".to_owned(),
+        Because::NotShownWorse if figure.stands == Some(Stands::Unclear) => LET_THROUGH.to_owned(),
         Because::NotShownWorse => "not shown to be worse".to_owned(),
         Because::MostFail => "too few users to show anything, but too many requests fail to go on with".to_owned(),
     }
@@ -365,6 +343,15 @@ const fn noun(of: Counted) -> &'static str {
     }
 }
 
+/// One side's figure; where it has none, what it had none of.
+fn side(figure: &Figure, value: Option<f64>) -> String {
+    match (value, figure.of) {
+        (Some(value), _) => amount(figure.unit, value),
+        (None, Counted::Nothing) => "unknown".to_owned(),
+        (None, of) => format!("unknown (no {}s)", noun(of)),
+    }
+}
+
 fn or_unknown(unit: Unit, value: Option<f64>) -> String {
     value.map_or_else(|| "unknown".to_owned(), |value| amount(unit, value))
 }
@@ -415,5 +402,71 @@ pub fn rounded(ms: i64) -> String {
         120..7_200 => format!("{}m", s / 60),
         7_200..172_800 => format!("{}h", s / 3_600),
         _ => format!("{}d", s / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A comparison of error rates, with so many requests on each side.
+    fn compared(new: f64, legacy: f64) -> Figure {
+        let rate = |requests: f64, rate: f64| (requests > 0.0).then_some(rate);
+        Figure {
+            metric: "error_rate".into(),
+            unit: Unit::Share,
+            value: rate(new, 0.002),
+            legacy: rate(legacy, 0.001),
+            basis: Basis::Legacy,
+            bound: 1.0,
+            of: Counted::Requests,
+            observations: new,
+            observations_legacy: Some(legacy),
+            exposures: Some(Exposures { new: (new / 2.0).floor(), legacy: (legacy / 2.0).floor() }),
+            e_value: Some(1.0),
+            e_needed: Some(400.0),
+            because: Because::NotSignificant,
+            ..Figure::default()
+        }
+    }
+
+    #[test]
+    fn a_comparison_without_requests_says_so_and_shows_no_figures() {
+        for because in [Because::NotSignificant, Because::FewAffected] {
+            let quiet = Figure { because, ..compared(0.0, 0.0) };
+            assert_eq!(figure(&quiet), "error_rate: no requests since this attempt began");
+        }
+        let few = Because::TooFew { found: 0.0, needed: 50.0, rest_ms: None };
+        let quiet = Figure { because: few, ..compared(0.0, 0.0) };
+        assert_eq!(figure(&quiet), "error_rate: no requests since this attempt began");
+        assert_eq!(
+            figure(&compared(0.0, 900.0)),
+            "error_rate is unknown (no requests) on new vs 0.1 % on legacy since this attempt began, of 0 vs 900 requests; evidence that it is more than legacy's: 1 (threshold 400), from 0 vs 450 exposures; not significant"
+        );
+        let not_counted = Figure { exposures: Some(Exposures::default()), ..compared(1.0, 900.0) };
+        assert!(figure(&not_counted).contains("1 (threshold 400); not significant"), "{}", figure(&not_counted));
+    }
+
+    #[test]
+    fn without_anybody_on_legacy_the_limit_is_a_number() {
+        let own = Figure {
+            basis: Basis::LegacyBefore,
+            shows: Some(Shows::Doubled),
+            legacy_most: Some(0.012),
+            legacy_until: "2026-12-02T14:00:00.25Z".parse().ok(),
+            exposures: None,
+            e_needed: Some(200.0),
+            ..compared(5_000.0, 90_000.0)
+        };
+        assert_eq!(
+            figure(&own),
+            "error_rate is 0.2 % on new since this stage began; legacy had 0.1 % in its last day with traffic, until Wed 2 Dec 2026 14:00 UTC; evidence that it is above 2.4 % (twice legacy's last rate, taken as 1.2 % to allow for chance): 1 (threshold 200); not significant"
+        );
+        let wide = Figure { bound: 1.3, ..own };
+        assert!(
+            figure(&wide).contains("above 3.12 % (2.6 times legacy's last rate, taken as 1.2 % to allow for chance)"),
+            "{}",
+            figure(&wide)
+        );
     }
 }

@@ -187,7 +187,10 @@ fn lines(parts: &[Part], count: u64, is_one: bool) -> Vec<String> {
     lines.drain(..surplus);
     let more = count.saturating_sub(lines.len() as u64);
     if more > 0 {
-        lines.push(format!("and {more} earlier ones"));
+        let key = parts.first().map(|part| &part.notification.rollout).filter(|_| is_one);
+        let place =
+            key.map_or_else(|| "the history of each rollout".to_owned(), |key| format!("`tidegate history {key}`"));
+        lines.push(format!("and {more} earlier ones, in {place}"));
     }
     lines
 }
@@ -313,7 +316,7 @@ mod tests {
         let folded = fold(&parts).unwrap();
         assert_eq!(folded.headline, "40 rollouts within a second: 40 rolled back. No action needed.");
         assert_eq!(folded.figures.len(), LINES_MAX + 1);
-        assert_eq!(folded.figures.last().unwrap(), "and 10 earlier ones");
+        assert_eq!(folded.figures.last().unwrap(), "and 10 earlier ones, in the history of each rollout");
     }
 
     #[test]
@@ -322,7 +325,7 @@ mod tests {
             (0..40).map(|index| part("shop", NotificationKind::Alert, index, &format!("Alert {index}"))).collect();
         let first = Part { notification: fold(&many).unwrap(), folded: 40 };
         let again = fold(&[first, part("shop", NotificationKind::Alert, 41, "The last")]).unwrap();
-        assert_eq!(again.figures.last().unwrap(), "and 11 earlier ones");
+        assert_eq!(again.figures.last().unwrap(), "and 11 earlier ones, in `tidegate history shop`");
         assert_eq!(again.headline, "The last (41 messages since 09:00:00 UTC). No action needed.");
         let quiet = part("shop", NotificationKind::Checkin, 42, "Check-in");
         let third = fold(&[Part { notification: again, folded: 41 }, quiet]).unwrap();

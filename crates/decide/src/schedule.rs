@@ -174,10 +174,10 @@ impl fmt::Display for Blocker {
             Self::Hold(hold, _) => write!(f, "bake time of {hold} not over"),
             Self::Gates(failing, unknown) => {
                 if !failing.is_empty() {
-                    write!(f, "not met: {}", few(failing))?;
+                    write!(f, "not met: {}", named(failing))?;
                 }
                 if !unknown.is_empty() {
-                    write!(f, "{}waiting for data: {}", if failing.is_empty() { "" } else { "; " }, few(unknown))?;
+                    write!(f, "{}waiting for data: {}", if failing.is_empty() { "" } else { "; " }, named(unknown))?;
                 }
                 Ok(())
             }
@@ -195,13 +195,9 @@ impl fmt::Display for Blocker {
     }
 }
 
-/// The first of some gates, and how many more there are.
-fn few(gates: &[String]) -> String {
-    const SHOWN: usize = 3;
-    let shown: Vec<String> = gates.iter().take(SHOWN).map(|gate| format!("`{gate}`")).collect();
-    let rest = gates.len().saturating_sub(SHOWN);
-    let more = if rest == 0 { String::new() } else { format!(" and {rest} more") };
-    format!("{}{more}", shown.join(", "))
+/// Some gates, all of them: whoever has to do something about them has to know each.
+fn named(gates: &[String]) -> String {
+    gates.iter().map(|gate| format!("`{gate}`")).collect::<Vec<_>>().join(", ")
 }
 
 /// The gates of the present stage that fail: those that were judged, and that new has not met.

@@ -73,6 +73,9 @@ pub enum EntryCause {
         /// The rollouts that it comes after, where those were waited for.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         after: Vec<String>,
+        /// The gates of the stage that was left; absent in entries of before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        gates: Option<GatesLeft>,
     },
     /// A guardrail that came true.
     Guardrail {
@@ -116,6 +119,16 @@ pub enum EntryCause {
     /// Something that this version does not know.
     #[serde(other)]
     Unknown,
+}
+
+/// The gates of a stage that the schedule has left.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GatesLeft {
+    /// How many were met.
+    pub met: usize,
+    /// How many ask only that new is not shown to be worse, while the comparison could not tell either way.
+    pub undecided: usize,
 }
 
 /// What was found in KV.

@@ -34,6 +34,10 @@ pub struct Record {
     pub entered: Instant,
     /// The revision that entered it.
     pub entered_revision: u64,
+    /// The stages that the attempt has been in, in the order in which it first was; `None` where that is not known, as
+    /// of an attempt that an earlier release began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub been: Option<Vec<Name>>,
     /// The revision from which the same subjects get the same side.
     pub exposed_revision: u64,
     /// Since when the hold runs, while it does.
@@ -120,6 +124,7 @@ impl Record {
             begun_revision: 0,
             entered: now,
             entered_revision: 0,
+            been: None,
             exposed_revision: 0,
             held_since: None,
             acted: None,
@@ -131,6 +136,14 @@ impl Record {
     /// The last time that a message was said to be sent.
     pub fn sent(&self, item: &str) -> Option<&Sent> {
         self.sent.iter().rfind(|sent| sent.item == item)
+    }
+
+    /// Whether a stage of the plan, by its place, lies behind the current one and the attempt was never in it: it was
+    /// jumped over.
+    pub fn has_skipped(&self, plan: &Plan, index: usize) -> bool {
+        let (Some(been), Some(stage)) = (&self.been, plan.stages.get(index)) else { return false };
+        let is_behind = plan.stage_index(self.live.stage.as_str()).is_some_and(|current| index < current);
+        is_behind && self.live.phase != Phase::Draft && !been.contains(&stage.name)
     }
 
     /// Who has ticked an item so far, one after another.
@@ -185,6 +198,7 @@ fn record(r: &mut Reader, node: &Node) -> Option<Record> {
     let mut revision = |r: &mut Reader, name: &'static str| f.optional(r, name, Reader::whole).unwrap_or_default();
     let (begun_revision, entered_revision, exposed_revision) =
         (revision(r, "begun_revision"), revision(r, "entered_revision"), revision(r, "exposed_revision"));
+    let been = f.optional(r, "been", Reader::parsed_list);
     let held_since = f.optional(r, "held_since", Reader::parsed);
     let acted = f.optional(r, "acted", Reader::parsed);
     let approvals = f.required(r, "approvals", |r, node| r.list(node, approval));
@@ -200,6 +214,7 @@ fn record(r: &mut Reader, node: &Node) -> Option<Record> {
         begun_revision,
         entered: entered?,
         entered_revision,
+        been,
         exposed_revision,
         held_since,
         acted,

@@ -45,6 +45,10 @@ pub fn dates(name: &str, all: &[Dates<'_>], now: Instant) -> Document {
         section(&mut document, "What is to come", &ahead, &zone, now);
         let skipped = past.len().saturating_sub(PAST_MAX);
         section(&mut document, "What was", past.get(skipped..).unwrap_or_default(), &zone, now);
+        if skipped > 0 {
+            let text = format!("{skipped} earlier dates are in `tidegate history {}`.", own.plan.key);
+            document.blocks.push(Block::Paragraph(Text::from(text)));
+        }
     }
     document
 }

@@ -5,8 +5,8 @@
 use tidegate_decide::rollout::{Order, Rollout};
 use tidegate_model::Instant;
 use tidegate_model::command::{Command, Target};
-use tidegate_model::figure::{Basis, Counted, Exposures, Figure, Now, Unit};
-use tidegate_model::history::{Entry, EntryCause};
+use tidegate_model::figure::{Basis, Because, Counted, Exposures, Figure, Now, Stands, Unit};
+use tidegate_model::history::{Entry, EntryCause, GatesLeft};
 use tidegate_model::plan::Plan;
 use tidegate_model::plan::set::read_rollout;
 use tidegate_paper::report::{Input, Minute, SideFigures, report};
@@ -55,7 +55,8 @@ fn history(plan: &Plan) -> (Vec<Entry>, Rollout) {
     let mut rollout = Rollout::new(std::rc::Rc::new(plan.clone()), "".into(), 0, at(0, 0));
     let mut entries = Vec::new();
     let guardrail = EntryCause::Guardrail { index: 0, condition: "error_rate > legacy".into() };
-    let schedule = EntryCause::Schedule { stage: Some("canary".into()), hold: Some("10m".into()), after: Vec::new() };
+    let schedule =
+        EntryCause::Schedule { stage: Some("canary".into()), hold: Some("10m".into()), after: Vec::new(), gates: None };
     let orders = [
         (at(60, 0), Order::new(Command::Start, "ana", "signed off by ben".into())),
         (
@@ -127,6 +128,7 @@ fn it_says_when_it_began_how_soon_it_was_seen_and_whom_it_reached() {
         users: Some(1_120.0),
         sent: &sent,
         gates: &[],
+        wrong: &[],
         console: None,
         now: at(100, 0),
     });
@@ -154,6 +156,68 @@ fn it_says_when_it_began_how_soon_it_was_seen_and_whom_it_reached() {
     assert!(page.contains("It blames nobody") && !page.contains("<script"));
 }
 
+/// A report of a rollout that the schedule has completed, with these gates left behind and this wrong now.
+fn completed(gates: (usize, usize), stands: Stands, wrong: &[String]) -> String {
+    let plan = read_rollout(
+        r#"{"key":"checkout","routes":["/*"],"upstreams":{"legacy":"https://l.example","new":"https://n.example"},"defaults":"none",
+        "identity":{"from":["header:x-user-id"]},"stage":[{"name":"full","percentage":100,"hold":"1h","gates":["error_rate <= legacy"]}]}"#,
+    )
+    .unwrap();
+    let mut rollout = Rollout::new(std::rc::Rc::new(plan.clone()), "".into(), 0, at(0, 0));
+    let (met, undecided) = gates;
+    let schedule = EntryCause::Schedule {
+        stage: Some("full".into()),
+        hold: Some("1h".into()),
+        after: Vec::new(),
+        gates: Some(GatesLeft { met, undecided }),
+    };
+    let figure = Figure { because: Because::NotShownWorse, stands: Some(stands), ..figure(0.004) };
+    let mut history = Vec::new();
+    for (now, order) in [
+        (at(0, 0), Order::new(Command::Start, "ana", String::new())),
+        (at(61, 0), Order::caused(Command::Complete(None), "schedule", schedule, vec![figure])),
+    ] {
+        let change = rollout.change(order, now).unwrap();
+        history.push(change.entry);
+        rollout = change.rollout;
+    }
+    let document = report(&Input {
+        plan: &plan,
+        record: &rollout.record,
+        history: &history,
+        measured: &[],
+        minutes: &[],
+        users: None,
+        sent: &[],
+        gates: &[],
+        wrong,
+        console: None,
+        now: at(62, 0),
+    });
+    markdown::print(&document)
+}
+
+#[test]
+fn nothing_is_green_while_something_is_wrong_and_what_was_undecided_is_not_met() {
+    let fine = completed((1, 0), Stands::NotWorse, &[]);
+    for said in ["[!TIP]", "By the schedule: its gate passed.", "1 of 1 met.", "| no requests | no requests |"] {
+        assert!(fine.contains(said), "{said}\n{fine}");
+    }
+    let undecided = completed((0, 1), Stands::Unclear, &[]);
+    for said in [
+        "By the schedule: 0 of 1 gate passed, 1 undecided and let through (the plan asks only that new is not shown to be worse).",
+        "0 of 1 met, 1 let through.",
+        "| undecided, let through |",
+    ] {
+        assert!(undecided.contains(said), "{said}\n{undecided}");
+    }
+    let wrong = completed((1, 0), Stands::NotWorse, &["channel/chat: the secret CHAT_URL is not set".to_owned()]);
+    for said in ["[!NOTE]", "1 thing is wrong now; the next section says what.", "- Channel/chat: the secret CHAT"] {
+        assert!(wrong.contains(said), "{said}\n{wrong}");
+    }
+    assert!(!wrong.contains("[!TIP]"), "{wrong}");
+}
+
 #[test]
 fn who_went_back_is_plotted_where_anybody_did() {
     let plan = plan();
@@ -171,6 +235,7 @@ fn who_went_back_is_plotted_where_anybody_did() {
         users: Some(1_120.0),
         sent: &[],
         gates: &[],
+        wrong: &[],
         console: None,
         now: at(100, 0),
     });

@@ -437,7 +437,7 @@ fn check_limits(name: &str, request: &Request, piece: &str) {
     let chars = |value: &Value| value.as_str().unwrap_or_default().encode_utf16().count();
     let at_most = |value: &Value, max: usize| assert!(chars(value) <= max, "{name}, {piece}: {} > {max}", chars(value));
     if let Request::Mail { subject, text, html, .. } = request {
-        assert!(subject.encode_utf16().count() <= 150 && text.len() + html.len() < 5 << 20);
+        assert!(subject.encode_utf16().count() <= 120 && text.len() + html.len() < 5 << 20);
     }
     let Request::Http { body: text, .. } = request else { return };
     let body = body(request);

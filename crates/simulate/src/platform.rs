@@ -213,6 +213,7 @@ impl Platform {
                     | Effect::Errand(_)
                     | Effect::Push(..)
                     | Effect::Send(_)
+                    | Effect::FindUnset(_)
                     | Effect::Try(_) => {}
                 }
             }

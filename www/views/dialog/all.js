@@ -35,14 +35,18 @@ export function mount(dialog, dispatch, state) {
   };
 }
 
+/** More names than this nobody reads under stress. */
+const NAMED_MAX = 10;
+
 function concerns(command, items) {
   const held = items.filter(({ state }) => state.killed === (command === 'revive'));
   const onNew = held.filter(({ percentage }) => percentage > 0).sort((a, b) => b.percentage - a.percentage);
   if (command === 'revive') return `${plural(held.length, 'rollout')} of ${count(items.length)} are killed now.`;
   if (onNew.length === 0) return `${plural(held.length, 'rollout')}; none has users on new by percentage now.`;
   const named = onNew
-    .slice(0, 5)
+    .slice(0, NAMED_MAX)
     .map((item) => `${item.key} (${percent(item.percentage)})`)
     .join(', ');
-  return `${plural(held.length, 'rollout')}, of which ${count(onNew.length)} ${onNew.length === 1 ? 'has' : 'have'} users on new: ${named}${onNew.length > 5 ? ' and others' : ''}.`;
+  const others = onNew.length - NAMED_MAX;
+  return `${plural(held.length, 'rollout')}, of which ${count(onNew.length)} ${onNew.length === 1 ? 'has' : 'have'} users on new: ${named}${others > 0 ? ` and ${count(others)} with less, which the list shows` : ''}.`;
 }

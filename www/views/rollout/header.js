@@ -92,8 +92,13 @@ export function mount(root) {
 
 function routes({ routes: all, is_flag }) {
   if (is_flag) return 'A flag: passed to the upstream on each request';
-  const shown = all.slice(0, ROUTES_MAX).flatMap((route, index) => [index > 0 ? ' ' : '', el('code', {}, route)]);
-  return [...shown, all.length > ROUTES_MAX ? ` and ${all.length - ROUTES_MAX} more` : ''];
+  const codes = (some) => some.flatMap((route, index) => [index > 0 ? ' ' : '', el('code', {}, route)]);
+  const rest = all.slice(ROUTES_MAX);
+  return [
+    ...codes(all.slice(0, ROUTES_MAX)),
+    rest.length > 0 &&
+      el('details', { class: 'routes-more' }, el('summary', {}, `and ${rest.length} more`), codes(rest)),
+  ];
 }
 
 function caption({ state, percentage }) {

@@ -81,6 +81,7 @@ function inForce({ state, percentage }) {
 function kindOf(view, index) {
   const { state } = view;
   const current = position(view);
+  if (view.stages[index].skipped) return 'skipped';
   if (state.phase === 'completed') return 'done';
   if (state.phase === 'draft' || current < 0 || index > current) return 'coming';
   if (index < current) return 'done';
@@ -99,6 +100,14 @@ function fold(name, toggle) {
     },
   };
 }
+
+const SAID = {
+  done: ', done',
+  current: ', current',
+  left: ', not in force',
+  coming: ', to come',
+  skipped: ', not passed',
+};
 
 function rung() {
   const mark = el('span', { class: 'rung-mark' });
@@ -128,7 +137,7 @@ function rung() {
       setAttr(root, 'aria-current', isCurrent && 'step');
       replaceFor(mark, kind, () => (kind === 'done' ? icon('pass') : []));
       setText(nodes.name, stage.name);
-      setText(nodes.said, { done: ', done', current: ', current', left: ', not in force', coming: ', to come' }[kind]);
+      setText(nodes.said, SAID[kind]);
       setText(nodes.share, percent(stage.percentage));
       const text = stage.about ?? about(stage, kind, view).join(' · ');
       setText(nodes.about, text);
@@ -156,19 +165,25 @@ function about(
   // Those that every stage has say nothing of this one.
   const asked = view ? gates : gates.filter(({ built_in: isBuiltIn }) => !isBuiltIn);
   return [
+    kind === 'skipped' && 'skipped',
     kind === 'left' && (state.killed ? 'was in force before the kill' : 'was in force before'),
     view && view.state.percentage !== percentage && `now at ${percent(view.state.percentage)}`,
     groups?.length && `and ${listed(groups)}`,
     length && !view?.hold && `bake time ${spaced(length)}`,
     deadline && `at most ${spaced(deadline)}`,
-    asked.length &&
-      (view
-        ? `${asked.filter(({ verdict }) => verdict === 'pass').length} of ${plural(asked.length, 'gate')} met`
-        : plural(asked.length, 'gate')),
+    asked.length && (view ? gatesMet(asked) : plural(asked.length, 'gate')),
     checklist.length && plural(checklist.length, 'check'),
     owner && `owner ${owner}`,
     enter?.length && `entered ${enter.join(', ')}`,
   ].filter(Boolean);
+}
+
+/** Those that pass although their comparison cannot tell are no more met than those that wait. */
+function gatesMet(gates) {
+  const passing = gates.filter(({ verdict }) => verdict === 'pass');
+  const through = passing.filter(({ let_through: isLetThrough }) => isLetThrough).length;
+  const met = `${passing.length - through} of ${plural(gates.length, 'gate')} met`;
+  return through > 0 ? `${met}, ${through} let through undecided` : met;
 }
 
 function updateBlockers(root, blockers, now) {

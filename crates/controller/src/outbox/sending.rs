@@ -155,14 +155,20 @@ impl State {
         Ok(())
     }
 
-    /// What is wrong with channels, by the rollouts whose plans have them.
-    pub fn channel_faults(&self, now: Instant) -> Vec<(Name, Noticed)> {
+    /// What is wrong with channels, and what lacks a secret, by the rollouts whose plans have it.
+    pub fn setup_faults(&self, now: Instant) -> Vec<(Name, Noticed)> {
         let mut faults = Vec::new();
         for line in self.outbox.lines() {
             let Some((message, at)) = line.fault(now) else { continue };
             for rollout in self.deployment.rollouts.iter().filter(|own| line.is_of(&own.plan)) {
                 let fault = Noticed { subject: format!("channel/{}", line.channel), message: message.clone(), at };
                 faults.push((rollout.plan.key.clone(), fault));
+            }
+        }
+        for (key, fault) in self.secret_faults(now) {
+            let is_of = |(own, known): &(Name, Noticed)| *own == key && known.subject == fault.subject;
+            if !faults.iter().any(is_of) {
+                faults.push((key, fault));
             }
         }
         faults
@@ -178,7 +184,7 @@ impl State {
             return Ok(false);
         }
         let now = turn.now;
-        let (reported, channels) = (self.isolates.faults(now), self.channel_faults(now));
+        let (reported, channels) = (self.isolates.faults(now), self.setup_faults(now));
         let facts = |rollout: &Rollout| {
             let plan = &rollout.plan;
             let about = reported.iter().filter(|fault| is_about(plan, &fault.subject));
@@ -196,6 +202,9 @@ impl State {
 
     fn is_faulty(&self, addressed: &Addressed, now: Instant) -> bool {
         let rollout = self.deployment.rollouts.get(&addressed.notification.rollout);
+        if rollout.is_some_and(|own| self.lacks_secret(&own.plan, &format!("channel/{}", addressed.channel))) {
+            return true;
+        }
         let channel = rollout.and_then(|own| own.plan.channels.get(addressed.channel.as_str()));
         let line = channel.and_then(|channel| self.outbox.line(&addressed.channel, &definition(channel)));
         line.is_some_and(|line| line.fault(now).is_some())

@@ -107,6 +107,7 @@ fn record_of(live: LiveState) -> Record {
         entered: since,
         entered_revision: revision,
         exposed_revision: revision,
+        been: None,
         held_since: None,
         approvals: Vec::new(),
         sent: Vec::new(),

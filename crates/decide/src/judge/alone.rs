@@ -17,7 +17,8 @@ use crate::overdispersion::Slices;
 pub const LEGACY_MIN: f64 = 50.0;
 const DEVIATIONS: f64 = 3.0;
 const EVENTS_MORE: f64 = 5.0;
-const MARGIN: f64 = 2.0;
+/// So many times that, and times its own factor, is what new is held to.
+pub const MARGIN: f64 = 2.0;
 /// As good as endless, and small enough for the arithmetic to stay exact.
 const ENDLESS: f64 = 1e9;
 /// Failures of so many hundredths of the subjects show something.

@@ -41,7 +41,7 @@ use super::notify::Memory;
 use super::problems::{Found, Lasting};
 use super::rollout::Order;
 use tidegate_model::condition::{Condition, Term};
-use tidegate_model::figure::{Basis, Because, Counted, Missing, Unit};
+use tidegate_model::figure::{Basis, Because, Counted, Missing, Stands, Unit};
 use tidegate_model::measured::SlicedCounts;
 use tidegate_model::plan::{ALPHA_DEFAULT, Gate, Guardrail, Plan};
 use tidegate_model::record::Record;
@@ -85,6 +85,14 @@ pub struct Judgement {
     pub text: String,
     /// The figures, one for each comparison.
     pub figures: Vec<Figure>,
+}
+
+impl Judgement {
+    /// Whether a gate passes although its comparison cannot tell: it asks only that new is not shown to be worse.
+    pub fn is_let_through(&self) -> bool {
+        let is_undecided = |own: &Figure| own.because == Because::NotShownWorse && own.stands == Some(Stands::Unclear);
+        self.verdict == Verdict::Pass && self.figures.iter().any(is_undecided)
+    }
 }
 
 /// One look at a rollout.

@@ -211,16 +211,8 @@ impl Notifications {
             return None;
         }
         let at = record.entered.plus_ms(due);
-        let count = |verdict: super::Verdict| evaluation.gates.iter().filter(|gate| gate.verdict == verdict).count();
-        let text = format!(
-            "check-in of {} at {} %: {} of {} gates pass, {} fail, {} inconclusive",
-            live.stage,
-            live.percentage,
-            count(super::Verdict::Pass),
-            evaluation.gates.len(),
-            count(super::Verdict::Fail),
-            count(super::Verdict::Inconclusive)
-        );
+        let gates = explain::gates(&evaluation.gates);
+        let text = format!("check-in of {} at {} %: {gates}", live.stage, live.percentage);
         let figures = evaluation.gates.iter().map(|gate| gate.text.clone()).collect();
         let to = stage.owner.iter().map(ToString::to_string).collect();
         Some(Message { at, kind: "checkin", to, text, figures, guardrail: None, notice: None, own_text: None })

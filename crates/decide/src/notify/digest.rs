@@ -69,7 +69,10 @@ fn traffic(metrics: &RolloutMetrics, now: Instant) -> String {
         let tallies = windows().filter_map(|window| window.tally(variant, None));
         let (requests, errors) =
             tallies.fold((0, 0), |(requests, errors), own| (requests + own.requests, errors + own.errors));
-        let share = if requests > 0 { errors as f64 / requests as f64 } else { 0.0 };
+        if requests == 0 {
+            return "none".to_owned();
+        }
+        let share = errors as f64 / requests as f64;
         format!("{} ({} errors)", count(requests as f64), explain::amount(Unit::Share, share))
     };
     format!("Requests in the last 24 hours: {} to new, {} to legacy.", of(Variant::New), of(Variant::Legacy))
@@ -80,21 +83,16 @@ fn digest_at(words: &Words<'_>, evaluation: Option<&Evaluation>, due: Instant) -
     let phase = if live.killed { "killed".to_owned() } else { live.phase.to_string().replace('_', " ") };
     let (gates, guardrails) =
         evaluation.map_or((&[][..], &[][..]), |own| (own.gates.as_slice(), own.guardrails.as_slice()));
-    let number = |verdict: Verdict| gates.iter().filter(|gate| gate.verdict == verdict).count();
     let failing = guardrails.iter().filter(|own| own.verdict == Verdict::Fail).count();
     let what = format!("{}: {phase} at {}", words.key(), words.place());
     let action = (failing > 0).then(|| match failing {
         1 => "1 guardrail is true: look at it.".to_owned(),
         failing => format!("{failing} guardrails are true: look at them."),
     });
-    let why = format!(
-        "{} of {} gates pass, {} fail, {} wait for data; {failing} of {} guardrails are true.",
-        number(Verdict::Pass),
-        gates.len(),
-        number(Verdict::Fail),
-        number(Verdict::Inconclusive),
-        guardrails.len(),
-    );
+    let word = if guardrails.len() == 1 { "guardrail" } else { "guardrails" };
+    let verb = if failing == 1 { "is" } else { "are" };
+    let why = format!("{}; {failing} of {} {word} {verb} true.", explain::gates(gates), guardrails.len());
+    let why = explain::sentence(&why);
     let figures = gates.iter().map(|gate| explain::sentence(&gate.text)).collect();
     Notification {
         at: due,

@@ -91,6 +91,7 @@ fn moved(moving: &Moving<'_>, command: &Command, actor: &str) -> Result<Record, 
     if has_begun || live.stage != record.live.stage {
         (next.entered, next.entered_revision) = (now, live.revision);
     }
+    next.been = been(record.been.as_deref(), command, &live.stage, has_begun);
     // What another build has shown says nothing of this one.
     let is_other_build = moving.is_other_build(live, actor);
     if is_other_build {
@@ -108,6 +109,17 @@ fn moved(moving: &Moving<'_>, command: &Command, actor: &str) -> Result<Record, 
     next.acted = acted(record.acted, command, actor, now);
     next.held_since = held_since(&next, record, now).map(|since| if is_other_build { now } else { since });
     Ok(next)
+}
+
+/// The stages that the attempt has been in.
+fn been(last: Option<&[Name]>, command: &Command, stage: &Name, has_begun: bool) -> Option<Vec<Name>> {
+    if matches!(command, Command::TakeOver(_)) {
+        // Where it was before that nobody has told.
+        return None;
+    }
+    let last = if has_begun { &[][..] } else { last? };
+    let new = (!last.contains(stage)).then_some(stage);
+    Some(last.iter().chain(new).cloned().collect())
 }
 
 /// When a guardrail acted, until somebody lets the rollout go on.

@@ -16,6 +16,8 @@ pub(super) use written::read;
 
 /// The binding that sends mail where a channel names none.
 pub const MAIL_BINDING: &str = "EMAIL";
+/// The variable that names the sender of mail where a channel names none.
+pub const MAIL_FROM: &str = "MAIL_FROM";
 /// The platform sends one mail to so many addresses.
 pub const RECIPIENTS_MAX: usize = 50;
 /// The issue type of a ticket where a channel names none: each Jira project has it.

@@ -247,6 +247,31 @@ impl Plan {
         windows.chain(hours).chain(digests).find(|zone| **zone != Zone::UTC).cloned().unwrap_or(Zone::UTC)
     }
 
+    /// What the environment of the Worker has to hold for it, each beside what needs it: `channel/chat`, `CHAT_URL`.
+    pub fn named_secrets(&self) -> Vec<(String, &str)> {
+        let mut all: Vec<(String, &str)> = Vec::new();
+        for (name, channel) in &self.channels.0 {
+            let secrets = channel.secrets().into_iter().map(|own| own.0.as_str());
+            let sender = matches!(channel, Channel::Mail { from: None, .. }).then_some(channel::MAIL_FROM);
+            all.extend(secrets.chain(sender).map(|own| (format!("channel/{name}"), own)));
+        }
+        for (name, receiver) in &self.receivers.0 {
+            all.extend(receiver.secret().map(|own| (format!("receiver/{name}"), own.0.as_str())));
+        }
+        for (name, signal) in &self.signals.0 {
+            let Some(pull) = signal.pull() else { continue };
+            let url = if let signal::Address::Secret(url) = pull.url { Some(url) } else { None };
+            all.extend(url.into_iter().chain(pull.token).map(|own| (format!("signal/{name}"), own.0.as_str())));
+        }
+        for hook in &self.hooks {
+            let subject = || format!("hook/{}", hook.at.to_string().replace(' ', "/"));
+            all.extend([&hook.url, &hook.signing_secret].map(|own| (subject(), own.0.as_str())));
+        }
+        let tokens = self.identity.jwt.0.iter().filter_map(|(_, token)| token.secret.as_ref());
+        all.extend(tokens.map(|own| ("identity".to_owned(), own.0.as_str())));
+        all
+    }
+
     /// Whether this is a flag: assigned and named to the upstream, but routing nothing.
     pub fn is_flag(&self) -> bool {
         self.upstreams.is_none()
@@ -362,4 +387,38 @@ impl<T: Serialize> Serialize for Table<T> {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
 fn is_zero(percentage: &Percentage) -> bool {
     *percentage == Percentage::ZERO
+}
+
+#[cfg(test)]
+mod tests {
+    use super::set::read_rollout;
+
+    #[test]
+    fn whatever_needs_a_secret_is_named_beside_it() {
+        let plan = read_rollout(
+            r#"{"key":"shop","stage":[{"name":"full","percentage":100,"hold":"1h"}],
+                "channels":{"chat":{"slack":"secret:CHAT_URL"},"post":{"mail":"ops@example.com"},"ours":{"mail":"ops@example.com","from":"shop@example.com"}},
+                "receivers":{"alerts":{"kind":"json","token":"secret:ALERTS_TOKEN","signals":[{"count":"p1","at":"/n"}]}},
+                "signals":{"p1":{"kind":"count"},"cpu":{"prometheus":{"url":"secret:PROM_URL","query":"up","token":"secret:PROM_TOKEN"}},
+                    "open":{"prometheus":{"url":"https://prometheus.example.com","query":"up"}}},
+                "hook":[{"at":"before full","webhook":"secret:HOOK_URL","signing_secret":"secret:HOOK_KEY"}],
+                "identity":{"from":["jwt:session.sub"],"jwt":{"session":{"from":"cookie:session","secret":"secret:SESSION_KEY"}}}}"#,
+        )
+        .unwrap_or_else(|faults| panic!("{faults:?}"));
+        let named: Vec<String> =
+            plan.named_secrets().into_iter().map(|(subject, name)| format!("{subject} {name}")).collect();
+        assert_eq!(
+            named,
+            [
+                "channel/chat CHAT_URL",
+                "channel/post MAIL_FROM",
+                "receiver/alerts ALERTS_TOKEN",
+                "signal/cpu PROM_URL",
+                "signal/cpu PROM_TOKEN",
+                "hook/before/full HOOK_URL",
+                "hook/before/full HOOK_KEY",
+                "identity SESSION_KEY"
+            ]
+        );
+    }
 }

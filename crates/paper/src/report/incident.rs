@@ -299,7 +299,12 @@ impl Writing<'_> {
                 Text::from(failed_of(minute.legacy.errors, minute.legacy.error_rate())),
             ]);
         }
-        vec![Block::Heading(3, "Minute by minute".into()), Block::Table(table)]
+        let mut blocks = vec![Block::Heading(3, "Minute by minute".into()), Block::Table(table)];
+        if skipped > 0 {
+            let text = format!("{} before them are left out; the plots have them.", counted(skipped as u64, "minute"));
+            blocks.push(Block::Paragraph(Text::from(text)));
+        }
+        blocks
     }
 }
 

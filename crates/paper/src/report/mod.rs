@@ -7,13 +7,14 @@ mod figures;
 mod incident;
 mod log;
 
-use super::document::{Block, Document, Table, Text, Tone};
+use super::document::{Block, Document, Span, Table, Text, Tone};
 pub use figures::{Minute, SideFigures};
 use incident::{Incident, incidents};
 use tidegate_decide::explain::{self, sentence};
 use tidegate_decide::judge::{Judgement, Verdict};
 use tidegate_model::command::Command;
-use tidegate_model::history::Entry;
+use tidegate_model::figure::Figure;
+use tidegate_model::history::{Entry, EntryCause};
 use tidegate_model::live::Phase;
 use tidegate_model::number::{Grouped, counted};
 use tidegate_model::plan::{Gate, Plan};
@@ -39,6 +40,8 @@ pub struct Input<'a> {
     pub sent: &'a [(Instant, String)],
     /// The gates of the present stage, as they were last judged.
     pub gates: &'a [Judgement],
+    /// What is wrong with it now, a sentence for each: problems, faults, what breaks.
+    pub wrong: &'a [String],
     /// The public address of the console.
     pub console: Option<&'a str>,
     /// The time.
@@ -70,6 +73,9 @@ pub fn report(input: &Input<'_>) -> Document {
     let what = input.plan.description.clone().unwrap_or_else(|| input.plan.key.to_string());
     let is_over = input.record.live.phase == Phase::Completed && !input.record.live.killed;
     let kind = if writing.incidents.is_empty() || is_over { "Report" } else { "Incident report" };
+    let (gates, criteria) = (writing.gates(), writing.criteria());
+    // Gates that new fails, and criteria that a rollout that is over has not met.
+    let is_unmet = [&gates, &criteria].iter().flat_map(|blocks| blocks.iter()).any(has_bad);
     let mut document = Document {
         title: format!("{kind}: {what}"),
         about: vec![
@@ -77,7 +83,7 @@ pub fn report(input: &Input<'_>) -> Document {
             format!("written on {} ({})", writing.at(input.now), writing.zone.name()),
             "all times are those of this zone".to_owned(),
         ],
-        blocks: writing.summary(),
+        blocks: writing.summary(is_unmet),
     };
     let mut section = |title: &str, blocks: Vec<Block>| {
         if !blocks.is_empty() {
@@ -85,6 +91,8 @@ pub fn report(input: &Input<'_>) -> Document {
             document.blocks.extend(blocks);
         }
     };
+    let wrong = input.wrong.iter().map(|own| Text::from(sentence(own))).collect::<Vec<_>>();
+    section("What is wrong now", if wrong.is_empty() { Vec::new() } else { vec![Block::List(wrong)] });
     section("In figures", writing.in_figures());
     for (index, incident) in writing.incidents.iter().enumerate() {
         let title = if writing.incidents.len() == 1 {
@@ -96,8 +104,8 @@ pub fn report(input: &Input<'_>) -> Document {
     }
     section("What was measured", writing.plots());
     section("What happened, step by step", writing.log());
-    section("What was asked before each step (gates)", writing.gates());
-    section("Success criteria", writing.criteria());
+    section("What was asked before each step (gates)", gates);
+    section("Success criteria", criteria);
     section("Who did what", writing.people());
     section("Post-mortem", writing.post_mortem());
     document
@@ -116,7 +124,7 @@ impl Writing<'_> {
     }
 
     /// What somebody reads who reads nothing else.
-    fn summary(&self) -> Vec<Block> {
+    fn summary(&self, is_unmet: bool) -> Vec<Block> {
         let (record, plan) = (self.record, self.plan);
         let what = plan.description.as_deref().unwrap_or(plan.key.as_str());
         let state = explain::state(&record.live);
@@ -143,9 +151,20 @@ impl Writing<'_> {
                 )));
             }
         }
+        let wrong = self.input.wrong.len();
+        if wrong > 0 {
+            let (is, things) = if wrong == 1 { ("is", "thing") } else { ("are", "things") };
+            texts.push(Text::default().strong(format!("{wrong} {things} {is} wrong now; the next section says what.")));
+        }
+        if is_unmet {
+            texts.push(Text::from(
+                "Not everything that the plan asks for is met: see the gates and the criteria below.",
+            ));
+        }
         let tone = match record.live.phase {
             _ if record.live.killed => Tone::Bad,
             Phase::RolledBack => Tone::Bad,
+            _ if wrong > 0 || is_unmet => Tone::Plain,
             Phase::Completed => Tone::Good,
             _ if self.incidents.is_empty() => Tone::Good,
             _ => Tone::Plain,
@@ -161,7 +180,8 @@ impl Writing<'_> {
         };
         let number = |count: u64| Grouped(count).to_string();
         row("Requests", number(sum.new.requests), number(sum.legacy.requests));
-        row("Failed", share(sum.new.errors, sum.new.requests), share(sum.legacy.errors, sum.legacy.requests));
+        let failed = |own: &SideFigures| share(own.errors, own.requests, "no requests");
+        row("Failed", failed(&sum.new), failed(&sum.legacy));
         if sum.new.rescued > 0 {
             row(
                 "Of these answered by legacy in its place, unseen by the user",
@@ -177,8 +197,8 @@ impl Writing<'_> {
         if sum.new.pages + sum.legacy.pages > 0 {
             row(
                 "Page views with a JavaScript error",
-                share(sum.new.failed_pages, sum.new.pages),
-                share(sum.legacy.failed_pages, sum.legacy.pages),
+                share(sum.new.failed_pages, sum.new.pages, "no page views"),
+                share(sum.legacy.failed_pages, sum.legacy.pages, "no page views"),
             );
         }
         let most = self.input.history.iter().map(|entry| entry.state.percentage).max().unwrap_or(Percentage::ZERO);
@@ -206,10 +226,9 @@ impl Writing<'_> {
         });
         for (before, entry) in steps {
             let figures = explain::figures(entry);
-            let how = if entry.actor == "schedule" {
-                "the schedule, all gates passed".to_owned()
-            } else {
-                format!("{}, without waiting for gates", entry.actor)
+            let how = match &entry.cause {
+                Some(EntryCause::Schedule { gates, .. }) => format!("the schedule: {}", explain::gates_left(*gates)),
+                _ => format!("{}, without waiting for gates", entry.actor),
             };
             blocks.push(Block::Heading(3, format!("{} left on {}", before.state.stage, self.at(entry.at))));
             blocks.push(Block::Paragraph(Text::from(sentence(&format!("by {how}")))));
@@ -225,7 +244,7 @@ impl Writing<'_> {
             for (gate, judged) in gates.iter().zip(self.input.gates) {
                 table.rows.push(vec![
                     Text::default().code(gate.to_string()),
-                    verdict(judged.verdict),
+                    verdict(judged),
                     Text::from(sentence(&judged.text)),
                 ]);
             }
@@ -246,11 +265,8 @@ impl Writing<'_> {
             for (n, gate) in plan.gates_in_force(index).enumerate() {
                 let words = format!("{} ", explain::condition(&gate.when, plan));
                 let (met, figure) = match (left, self.input.gates.get(n).filter(|_| is_there)) {
-                    (Some(entry), _) => {
-                        let met = if entry.actor == "schedule" { "met" } else { "passed by hand" };
-                        (Text::default().toned(Tone::Good, met), figures_of(entry, gate))
-                    }
-                    (None, Some(judged)) => (verdict(judged.verdict), sentence(&judged.text)),
+                    (Some(entry), _) => (when_left(entry, gate), figures_of(entry, gate)),
+                    (None, Some(judged)) => (verdict(judged), sentence(&judged.text)),
                     (None, None) => {
                         let word = if self.was_in(stage.name.as_str()) {
                             Text::default().toned(Tone::Bad, "not met")
@@ -276,12 +292,15 @@ impl Writing<'_> {
         if table.rows.is_empty() {
             return Vec::new();
         }
-        let is_met =
-            |row: &&Vec<Text>| row.get(1).is_some_and(|cell| matches!(cell.words().as_str(), "met" | "passed by hand"));
-        let met = table.rows.iter().filter(is_met).count();
+        let count = |words: &[&str]| {
+            let is_it = |row: &&Vec<Text>| row.get(1).is_some_and(|cell| words.contains(&cell.words().as_str()));
+            table.rows.iter().filter(is_it).count()
+        };
+        let (met, through) = (count(&["met"]), count(&[LET_THROUGH, BY_HAND]));
+        let through = if through > 0 { format!(", {through} let through") } else { String::new() };
         vec![
             Block::Paragraph(Text::from(format!(
-                "What the plan asks for at {full} %, before the rollout counts as a success: {met} of {} met.",
+                "What the plan asks for at {full} %, before the rollout counts as a success: {met} of {} met{through}.",
                 table.rows.len()
             ))),
             Block::Table(table),
@@ -352,25 +371,49 @@ impl Writing<'_> {
     }
 }
 
-fn verdict(verdict: Verdict) -> Text {
-    match verdict {
+/// What a gate is that passes although its comparison cannot tell.
+const LET_THROUGH: &str = "undecided, let through";
+/// What one is that an operator has not waited for.
+const BY_HAND: &str = "let through by hand";
+
+fn verdict(judged: &Judgement) -> Text {
+    match judged.verdict {
+        Verdict::Pass if judged.is_let_through() => Text::default().plain(LET_THROUGH),
         Verdict::Pass => Text::default().toned(Tone::Good, "met"),
         Verdict::Fail => Text::default().toned(Tone::Bad, "not met"),
         Verdict::Inconclusive => Text::default().plain("not known yet"),
     }
 }
 
-/// The figures of an entry that a gate is about.
-fn figures_of(entry: &Entry, gate: &Gate) -> String {
-    let names: Vec<String> = gate.when.terms.iter().map(|term| term.metric_at_endpoint()).collect();
-    let own = entry.measured.iter().filter(|figure| names.contains(&figure.metric));
-    own.map(explain::figure).map(|text| sentence(&text)).collect::<Vec<_>>().join(" ")
+/// How a gate was when its stage was left.
+fn when_left(entry: &Entry, gate: &Gate) -> Text {
+    if !matches!(entry.cause, Some(EntryCause::Schedule { .. })) {
+        return Text::default().plain(BY_HAND);
+    }
+    let figures = measured_of(entry, gate).cloned().collect();
+    verdict(&Judgement { verdict: Verdict::Pass, figures, ..Judgement::default() })
 }
 
-/// `25 of 4,000 (0.63 %)`.
-fn share(part: u64, all: u64) -> String {
+/// Whether something in a table is bad news.
+fn has_bad(block: &Block) -> bool {
+    let is_bad = |text: &Text| text.0.iter().any(|span| matches!(span, Span::Toned(Tone::Bad, _)));
+    matches!(block, Block::Table(table) if table.rows.iter().flatten().any(is_bad))
+}
+
+fn measured_of<'e>(entry: &'e Entry, gate: &Gate) -> impl Iterator<Item = &'e Figure> {
+    let names: Vec<String> = gate.when.terms.iter().map(|term| term.metric_at_endpoint()).collect();
+    entry.measured.iter().filter(move |figure| names.contains(&figure.metric))
+}
+
+/// The figures of an entry that a gate is about.
+fn figures_of(entry: &Entry, gate: &Gate) -> String {
+    measured_of(entry, gate).map(explain::figure).map(|text| sentence(&text)).collect::<Vec<_>>().join(" ")
+}
+
+/// `25 of 4,000 (0.63 %)`; of nothing there is no share.
+fn share(part: u64, all: u64, none: &str) -> String {
     if all == 0 {
-        return "–".to_owned();
+        return none.to_owned();
     }
     let share = explain::amount(tidegate_model::figure::Unit::Share, part as f64 / all as f64);
     format!("{} of {} ({share})", Grouped(part), Grouped(all))

@@ -95,7 +95,11 @@ impl Writing<'_> {
             if !group.ids.is_empty() {
                 let shown: Vec<&str> = group.ids.iter().take(5).map(String::as_str).collect();
                 let rest = group.ids.len().saturating_sub(5);
-                let rest = if rest == 0 { String::new() } else { format!(" and {} more", Grouped(rest)) };
+                let rest = if rest == 0 {
+                    String::new()
+                } else {
+                    format!(" and {} more, which the plan lists", Grouped(rest))
+                };
                 parts.push(format!("{}{rest}", shown.join(", ")));
             }
             parts.extend(group.matches.as_ref().map(|own| format!("whoever has `{own}`")));

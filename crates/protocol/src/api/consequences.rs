@@ -339,7 +339,7 @@ mod tests {
             deployment: &deployment,
             faults: &[],
             lists: &[],
-            channels: &[],
+            setup: &[],
             reaches: &[],
             isolates: 0,
             now: now(),

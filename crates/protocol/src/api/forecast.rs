@@ -131,7 +131,7 @@ mod tests {
             deployment: &deployment,
             faults: &[],
             lists: &[],
-            channels: &[],
+            setup: &[],
             reaches: &[],
             isolates: 0,
             now: at(start + minutes - 1),

@@ -42,8 +42,8 @@ pub struct Present<'a> {
     pub faults: &'a [Noticed],
     /// The lists of KV that isolates hold.
     pub lists: &'a [HeldList],
-    /// What is wrong with channels, by the rollouts whose plans have them.
-    pub channels: &'a [(Name, Noticed)],
+    /// What is wrong with channels, and what lacks a secret, by the rollouts whose plans have it.
+    pub setup: &'a [(Name, Noticed)],
     /// How far kills have come.
     pub reaches: &'a [Reach],
     /// How many isolates have reported in the last minute.
@@ -72,8 +72,11 @@ pub fn rollout(present: &Present<'_>, rollout: &Rollout) -> shapes::Rollout {
     let sources = metrics.map_or_else(Vec::new, |metrics| metrics.faults(plan, record, now));
     let reported = present.faults.iter().filter(|fault| is_about(plan, &fault.subject));
     let is_its_list = |list: &&HeldList| plan.groups.get(&list.group).is_some_and(|group| group.kv);
-    let channels = present.channels.iter().filter(|(key, _)| *key == plan.key).map(|(_, fault)| fault);
-    let reported = reported.chain(channels);
+    let setup = present.setup.iter().filter(|(key, _)| *key == plan.key).map(|(_, fault)| fault);
+    let setup: Vec<&Noticed> = setup.collect();
+    // What lacks its secret gives no other reason for being silent.
+    let sources = sources.iter().filter(|own| !setup.iter().any(|known| known.subject == own.subject));
+    let reported = reported.chain(setup.iter().copied());
     // What broke before everybody was taken back is what it is about then.
     let is_back = record.live.killed || record.live.phase == Phase::RolledBack;
     let upto = if is_back { record.live.since } else { now };
@@ -119,7 +122,7 @@ pub fn rollout(present: &Present<'_>, rollout: &Rollout) -> shapes::Rollout {
         after: texts(&plan.after),
         after_rollback: plan.after_rollback.iter().map(|item| item.text.clone()).collect(),
         notes: plan.notes.clone(),
-        faults: rollout.unread.iter().chain(&rollout.fault).chain(reported).chain(&sources).map(fault).collect(),
+        faults: rollout.unread.iter().chain(&rollout.fault).chain(reported).chain(sources).map(fault).collect(),
         signals: signals::signals(plan, metrics, now),
         receivers: signals::receivers(plan, metrics, now),
         probes: probes::probes(plan, metrics, record, now),
@@ -224,11 +227,14 @@ fn texts<T: Display>(values: &[T]) -> Vec<Text<T>> {
 fn stage(plan: &Plan, record: &Record, (index, stage): (usize, &Stage), judgements: &[Judgement]) -> shapes::StageView {
     let is_current = record.live.stage == stage.name;
     let gate = |(index, gate): (usize, &Gate)| {
-        let judged = judgements.get(index).filter(|_| is_current).map(judgement);
+        let own = judgements.get(index).filter(|_| is_current);
+        let let_through = own.is_some_and(Judgement::is_let_through);
+        let judged = own.map(judgement);
         let unjudged = if is_current { UNJUDGED } else { ELSEWHERE };
         let shapes::Judgement { verdict, since, text, figures } = judged.unwrap_or_else(|| open(unjudged));
         let built_in = index >= stage.gates.len();
-        shapes::Gate { condition: gate.to_string(), terms: terms(&gate.when), verdict, text, since, figures, built_in }
+        let (condition, terms) = (gate.to_string(), terms(&gate.when));
+        shapes::Gate { condition, terms, verdict, text, since, figures, built_in, let_through }
     };
     shapes::StageView {
         name: (&stage.name).into(),
@@ -241,6 +247,7 @@ fn stage(plan: &Plan, record: &Record, (index, stage): (usize, &Stage), judgemen
         not_before: stage.not_before.into(),
         gates: plan.gates_in_force(index).enumerate().map(gate).collect(),
         checklist: items(record, &Checklist::Stage(stage.name.clone()), &stage.checklist),
+        skipped: record.has_skipped(plan, index),
     }
 }
 

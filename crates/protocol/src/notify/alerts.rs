@@ -78,7 +78,7 @@ impl Alerts<'_> {
             Urgency::Info => "P5",
         };
         let mut alert = json!({
-            "message": cut(&summary(n), MESSAGE_CHARS),
+            "message": text::title(&[&summary(n), &line(&n.headline), &line(n.what())], MESSAGE_CHARS),
             "alias": alias,
             "description": cut(&format!("{}\n\n{}", line(&n.headline), text::plain(n)), DESCRIPTION_CHARS),
             "details": details,

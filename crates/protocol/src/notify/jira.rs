@@ -55,7 +55,7 @@ pub fn request(
     let body = json!({ "fields": {
         "project": { "key": project },
         "issuetype": { "name": issue_type },
-        "summary": cut(&summary(n), SUMMARY_CHARS),
+        "summary": text::title(&[&summary(n), &line(&n.headline), &line(n.what())], SUMMARY_CHARS),
         "description": words(false),
         "labels": ["tidegate", n.rollout],
     }});

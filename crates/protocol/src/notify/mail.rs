@@ -17,8 +17,8 @@ use super::keys::Keys;
 use super::markup::{Span, escaped, spans};
 use super::text::{self, Tone, cut, line};
 
-/// Mail programs show about so much of a subject.
-const SUBJECT_CHARS: usize = 150;
+/// Mail programs show about so much of a subject at the most.
+const SUBJECT_CHARS: usize = 120;
 /// So long may each text be.
 const TEXT_CHARS: usize = 8_000;
 
@@ -52,7 +52,7 @@ pub fn request(
     Ok(Request::Mail {
         binding: binding.to_string(),
         to: to.iter().map(ToString::to_string).collect(),
-        subject: cut(&subject(n), SUBJECT_CHARS),
+        subject: subject(n),
         text: format!("{headline}\n\n{}", text::plain(n)),
         html: html(n),
         headers,
@@ -60,11 +60,13 @@ pub fn request(
     })
 }
 
+/// How bad it is, what happened, and where there is room what to do. Phones show its beginning alone.
 fn subject(n: &Notification) -> String {
-    match Tone::of(n) {
-        Tone::Plain => line(&n.headline),
-        tone => format!("[{}] {}", tone.word(), line(&n.headline)),
-    }
+    let marked = |text: &str| match Tone::of(n) {
+        Tone::Plain => line(text),
+        tone => format!("[{}] {}", tone.word(), line(text)),
+    };
+    text::title(&[&marked(&n.headline), &marked(n.what())], SUBJECT_CHARS)
 }
 
 fn sender(keys: &Keys<'_>) -> Result<String, String> {

@@ -68,14 +68,14 @@ fn words(kind: NotificationKind) -> Words {
         },
         Kind::Checkin => Words {
             headline: "checkout is healthy at canary, 10 %, after 4 h. No action needed.",
-            why: "2 of 3 gates pass; `lcp.p75 <= 1.2x legacy` waits for 1,200 more page views.",
+            why: "2 of 3 gates met, 1 without enough data: `lcp.p75 <= 1.2x legacy` waits for 1,200 more page views.",
             figures: &["error_rate: 0.03 % on new, 0.04 % on legacy", "lcp.p75: 1.9 s on new, 2.1 s on legacy"],
             next: Some("the next check-in in 15 min"),
             ..QUIET
         },
         Kind::Digest => Words {
             headline: "checkout this morning: canary, 10 %, day 2 of 2. No action needed.",
-            why: "3 of 3 gates pass, no guardrail fired in the last 24 h.",
+            why: "3 of 3 gates met; 0 of 2 guardrails are true.",
             figures: &["error_rate: 0.03 % on new, 0.04 % on legacy", "48,210 users on new"],
             next: Some("half, 50 %, today at 14:00 Europe/Berlin"),
             ..QUIET

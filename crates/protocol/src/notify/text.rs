@@ -162,6 +162,24 @@ pub fn cut_as(text: &str, chars_max: usize, write: impl Fn(char, &mut String)) -
     out
 }
 
+/// A title of at most `chars_max` characters: the first of these texts, the fullest of which comes first, that is short
+/// enough; else the last of them up to the end of a clause, or of a word.
+pub fn title(texts: &[&str], chars_max: usize) -> String {
+    let length = |text: &str| text.encode_utf16().count();
+    if let Some(whole) = texts.iter().find(|text| length(text) <= chars_max) {
+        return (*whole).to_owned();
+    }
+    let text = cut(texts.last().copied().unwrap_or_default(), chars_max);
+    let begun = text.trim_end_matches('…');
+    let ends = |marks: &[&str]| marks.iter().filter_map(|mark| begun.rfind(mark)).max();
+    // A clause that leaves little of it says too little.
+    let clause = ends(&[". ", ": ", "; ", ", "]).filter(|end| *end >= begun.len() / 2);
+    match clause.or_else(|| ends(&[" "])) {
+        Some(end) => format!("{}…", begun.get(..end).unwrap_or(begun).trim_end_matches([' ', ',', ':', ';', '.'])),
+        None => text,
+    }
+}
+
 /// A text on one line, without characters that control anything.
 pub fn line(text: &str) -> String {
     let spaced: String = text.chars().map(|c| if is_odd(c) { ' ' } else { c }).collect();
@@ -231,7 +249,7 @@ pub fn figures(n: &Notification) -> impl Iterator<Item = String> {
     let is_new = |figure: &&String| !figure.trim().is_empty() && !n.why.contains(figure.as_str());
     let more = n.figures.iter().filter(is_new).count().saturating_sub(FIGURES_MAX);
     let shown = n.figures.iter().filter(is_new).take(FIGURES_MAX).map(|figure| cut(&line(figure), FIGURE_CHARS));
-    shown.chain((more > 0).then(|| format!("and {more} more")))
+    shown.chain((more > 0).then(|| format!("and {more} more, in the console and in `tidegate history {}`", n.rollout)))
 }
 
 /// What stands below the sentences, each with its label.
@@ -334,4 +352,23 @@ pub fn plain(n: &Notification) -> String {
     paragraph("", &links.join("\n"));
     paragraph("", &small_print(n).map(|words| format!("{words} · {}", at(n.at))).unwrap_or_default());
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_title_that_is_too_long_leaves_out_what_to_do_and_then_ends_with_a_clause() {
+        let whole = "[Critical] shop was rolled back from canary, 10 %, to 0 % (everybody is on legacy): error_rate is 5.1 % over 5m. Find the cause and approve 1 item; then resume it.";
+        let what = "[Critical] shop was rolled back from canary, 10 %, to 0 % (everybody is on legacy): error_rate is 5.1 % over 5m.";
+        let at = |chars_max: usize| title(&[whole, what], chars_max);
+        assert_eq!(at(200), whole);
+        assert_eq!(at(120), what);
+        assert_eq!(at(100), "[Critical] shop was rolled back from canary, 10 %, to 0 % (everybody is on legacy)…");
+        assert_eq!(at(75), "[Critical] shop was rolled back from canary, 10 %…");
+        assert_eq!(at(30), "[Critical] shop was rolled…");
+        assert_eq!(title(&["unbroken".repeat(9).as_str()], 10), "unbrokenu…");
+        assert!((1..170).all(|chars| at(chars).chars().count() <= chars));
+    }
 }

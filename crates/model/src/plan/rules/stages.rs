@@ -4,6 +4,7 @@ use super::Step::{Index, Key};
 use super::names::Known;
 use super::{Rules, Step, safety};
 use crate::calendar::Window;
+use crate::plan::moment::Moment;
 use crate::plan::{Plan, Stage};
 use crate::weekly::Closed;
 use crate::{Duration, Percentage};
@@ -68,6 +69,7 @@ pub fn check<'a>(rules: &mut Rules<'a>, known: &Known<'_>) {
                 );
             }
         }
+        ambiguous(rules, known, index, stage);
         deadline(rules, index, stage);
         let is_last = index + 1 == plan.stages.len();
         let waits = stage.hold.is_some() || !stage.gates.is_empty() || !stage.checklist.is_empty();
@@ -79,6 +81,33 @@ pub fn check<'a>(rules: &mut Rules<'a>, known: &Known<'_>) {
             );
         }
     }
+}
+
+/// Names by which moments and `tidegate wait` mean something else than a stage. No error: the stage of a rollout that runs
+/// cannot be renamed.
+fn ambiguous(rules: &mut Rules<'_>, known: &Known<'_>, index: usize, stage: &Stage) {
+    let name = stage.name.as_str();
+    let is_anchor = |word: &str| Moment::ANCHORS.contains(&word);
+    let before = name.rsplit_once('-').filter(|(anchor, offset)| {
+        (is_anchor(anchor) || known.stages.contain(anchor)) && offset.parse::<Duration>().is_ok()
+    });
+    let means = match (name, before) {
+        ("completed" | "ended", _) => {
+            format!("`tidegate wait --until {name}` waits for the end of the rollout, not for this stage")
+        }
+        (_, Some((anchor, offset))) => {
+            format!("in a moment, `{name}` means this stage, and no longer {offset} before `{anchor}`")
+        }
+        (Moment::INCIDENT, _) => {
+            "in a moment, `incident` means this stage, so no message goes out at an incident".to_owned()
+        }
+        _ if is_anchor(name) => {
+            format!("in a moment, `{name}` means the {name} of the rollout or this stage, whichever comes first")
+        }
+        _ => return,
+    };
+    let message = format!("a stage is called `{name}`: {means}");
+    rules.warn(&[Key("stage"), Index(index), Key("name")], message, "give it another name".to_owned());
 }
 
 fn deadline(rules: &mut Rules<'_>, index: usize, stage: &Stage) {
@@ -108,6 +137,45 @@ fn is_frozen(plan: &Plan, closed: &Closed, window: &Window) -> bool {
 mod tests {
     use crate::node::Node;
     use crate::plan::read;
+
+    #[test]
+    fn a_stage_whose_name_means_something_else_is_warned_of() {
+        let found = |first: &str, second: &str| {
+            let text = format!(
+                r#"{{"key":"shop","stage":[{{"name":"{first}","percentage":10,"hold":"1h"}},{{"name":"{second}","percentage":100,"hold":"1h"}}]}}"#
+            );
+            let node: Node = serde_json::from_str(&text).unwrap();
+            let faults: Vec<String> = read::plan(&node).1.iter().map(ToString::to_string).collect();
+            faults.into_iter().filter(|fault| fault.contains("a stage is called")).collect::<Vec<_>>()
+        };
+        assert_eq!(found("canary", "full"), [""; 0]);
+        assert_eq!(found("beta-2", "beta-one"), [""; 0], "no offset");
+        for name in ["start", "end", "rollback"] {
+            let means = format!("`{name}` means the {name} of the rollout or this stage, whichever comes first");
+            assert_eq!(
+                found(name, "full"),
+                [format!("stage[0].name: a stage is called `{name}`: in a moment, {means} (give it another name)")]
+            );
+        }
+        assert_eq!(
+            found("incident", "full"),
+            [
+                "stage[0].name: a stage is called `incident`: in a moment, `incident` means this stage, so no message goes out at an incident (give it another name)"
+            ]
+        );
+        assert_eq!(
+            found("beta", "beta-1d"),
+            [
+                "stage[1].name: a stage is called `beta-1d`: in a moment, `beta-1d` means this stage, and no longer 1d before `beta` (give it another name)"
+            ]
+        );
+        assert_eq!(
+            found("canary", "completed"),
+            [
+                "stage[1].name: a stage is called `completed`: `tidegate wait --until completed` waits for the end of the rollout, not for this stage (give it another name)"
+            ]
+        );
+    }
 
     #[test]
     fn a_deadline_lies_behind_the_bake_time() {

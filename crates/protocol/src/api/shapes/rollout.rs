@@ -235,6 +235,10 @@ shape! {
         pub gates: Vec<Gate>,
         /// Guards leaving the stage.
         pub checklist: Vec<Item>,
+        /// It lies behind the current stage, and this attempt was never in it: it was jumped over. Absent where that
+        /// is not so.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        pub skipped: bool,
     }
 }
 
@@ -259,6 +263,10 @@ shape! {
         /// plan's own.
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         pub built_in: bool,
+        /// It passes although its comparison cannot tell, since it asks only that new is not shown to be worse.
+        /// Absent where that is not so.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        pub let_through: bool,
     }
 }
 
