@@ -119,7 +119,8 @@ describe('the judge in operation', { concurrency: false }, () => {
         assert.match(stdout, /guardrail[\s\S]*error_rate/);
         assert.match(
           (await run(CLI, ['status', 'shop'], { env })).stdout,
-          /rolled back to 0 %[\s\S]*✗ error_rate > legacy → rollback/,
+          // By then another evaluation may have found that new has no traffic any more, which is no ✗.
+          /rolled back to 0 %[\s\S]*error_rate > legacy → rollback/,
         );
         assert.ok(
           gate.logs.some((line) => /error_rate > legacy/.test(JSON.stringify(line))),
