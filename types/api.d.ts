@@ -796,20 +796,28 @@ export type Entry = {
   hash: Hash;
 };
 
-/** What led to a change: `operator`, a person's command; `schedule`, the plan, with the `stage` that was left and its `hold`, or the rollouts that it comes `after`; `guardrail`, one that came true, by its `index` among those of the rollout and its `condition`; `kv`, what was found under a `key`; `served`, the version that answers of new name in a `header`; `hook`, a hook of the plan that said stop. */
+/** What led to a change: `operator`, a person's command; `schedule`, the plan, with the `stage` that was left, its `hold` and its `gates`, or the rollouts that it comes `after`; `guardrail`, one that came true, by its `index` among those of the rollout and its `condition`; `problem`, one that makes the figures worth less and that the plan acts on; `kv`, what was found under a `key`; `served`, the version that answers of new name in a `header`; `hook`, a hook of the plan that said stop. */
 export type Cause = {
-  by: 'operator' | 'schedule' | 'guardrail' | 'kv' | 'served' | 'hook';
+  by: 'operator' | 'schedule' | 'guardrail' | 'problem' | 'kv' | 'served' | 'hook';
   stage?: string;
   hold?: Duration;
   after?: Name[];
+  /** The gates of that stage. Absent in entries of before. */
+  gates?: {
+    met: number;
+    /** Let through although their comparison could not tell: they ask only that new is not shown to be worse. */
+    undecided: number;
+  };
   index?: number;
   condition?: string;
+  /** Which one, such as `srm`. */
+  problem?: string;
   key?: string;
   /** What was read under the key. */
   text?: string;
   header?: string;
-  /** What it was: a text that somebody wrote, a state of the controller that somebody edited, one from before the controller knew the rollout, a key that is gone, or the key itself. */
-  found?: 'text' | 'edited_state' | 'earlier_state' | 'gone' | 'key';
+  /** Of KV what it was: `text` that somebody wrote, `edited_state` of the controller, `earlier_state` from before the controller knew the rollout, a key that is `gone`, or the `key` itself. Of a problem how it showed. */
+  found?: string;
   /** When the hook is asked, such as `before canary`. */
   hook?: string;
   /** What it said. */

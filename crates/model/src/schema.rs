@@ -112,22 +112,31 @@ schema! {
     };
     EntryCause as "Cause": {
         "type": "object",
-        "description": "What led to a change: `operator`, a person's command; `schedule`, the plan, with the `stage` that was left and its `hold`, or the rollouts that it comes `after`; `guardrail`, one that came true, by its `index` among those of the rollout and its `condition`; `kv`, what was found under a `key`; `served`, the version that answers of new name in a `header`; `hook`, a hook of the plan that said stop.",
+        "description": "What led to a change: `operator`, a person's command; `schedule`, the plan, with the `stage` that was left, its `hold` and its `gates`, or the rollouts that it comes `after`; `guardrail`, one that came true, by its `index` among those of the rollout and its `condition`; `problem`, one that makes the figures worth less and that the plan acts on; `kv`, what was found under a `key`; `served`, the version that answers of new name in a `header`; `hook`, a hook of the plan that said stop.",
         "required": ["by"],
         "properties": {
-            "by": { "type": "string", "enum": ["operator", "schedule", "guardrail", "kv", "served", "hook"] },
+            "by": { "type": "string", "enum": ["operator", "schedule", "guardrail", "problem", "kv", "served", "hook"] },
             "stage": { "type": "string" },
             "hold": { "$ref": "#/components/schemas/Duration" },
             "after": { "type": "array", "items": { "$ref": "#/components/schemas/Name" } },
+            "gates": {
+                "type": "object",
+                "description": "The gates of that stage. Absent in entries of before.",
+                "required": ["met", "undecided"],
+                "properties": {
+                    "met": { "type": "integer", "minimum": 0 },
+                    "undecided": { "type": "integer", "minimum": 0, "description": "Let through although their comparison could not tell: they ask only that new is not shown to be worse." },
+                },
+            },
             "index": { "type": "integer", "minimum": 0 },
             "condition": { "type": "string" },
+            "problem": { "type": "string", "description": "Which one, such as `srm`." },
             "key": { "type": "string" },
             "text": { "type": "string", "description": "What was read under the key." },
             "header": { "type": "string" },
             "found": {
                 "type": "string",
-                "description": "What it was: a text that somebody wrote, a state of the controller that somebody edited, one from before the controller knew the rollout, a key that is gone, or the key itself.",
-                "enum": ["text", "edited_state", "earlier_state", "gone", "key"],
+                "description": "Of KV what it was: `text` that somebody wrote, `edited_state` of the controller, `earlier_state` from before the controller knew the rollout, a key that is `gone`, or the `key` itself. Of a problem how it showed.",
             },
             "hook": { "type": "string", "description": "When the hook is asked, such as `before canary`." },
             "said": { "type": "string", "description": "What it said." },
