@@ -36,7 +36,10 @@ let open;
 before(async () => {
   open = await openConsole({
     plans: [plan('alarmed'), plan('killed'), plan('quiet'), signalled, observing],
-    bindings: { ADMIN_TOKENS: `operator:operator:${hashed(TOKENS.operator)},vic:viewer:${hashed(TOKENS.viewer)}` },
+    bindings: {
+      ADMIN_TOKENS: `operator:operator:${hashed(TOKENS.operator)},vic:viewer:${hashed(TOKENS.viewer)}`,
+      ALERTS_TOKEN: 'what Alertmanager sends with each delivery',
+    },
   });
   const { api, command } = open.deployment;
   for (const key of ['alarmed', 'killed', 'quiet', 'observing']) await command(key, 'start');
