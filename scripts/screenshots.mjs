@@ -74,7 +74,7 @@ async function take() {
   const page = await signedIn(browser, { viewport: WIDE });
   await openRollout(page);
   await picture(page, 'rolled-back');
-  await page.getByRole('heading', { name: 'New against legacy' }).evaluate((heading) => heading.scrollIntoView());
+  await page.locator('#plots').evaluate((section) => section.scrollIntoView());
   await picture(page, 'plots');
   await page.getByRole('link', { name: 'Rehearse' }).click();
   await rehearse(page);
