@@ -129,7 +129,7 @@ pub async fn alarm(state: DurableObjectState, env: Env) -> Result<(), JsValue> {
 /// Hands an input in, and reads KV as long as that is asked for; what is replied then.
 async fn settled(object: &Rc<Object>, input: Input) -> Result<Option<Reply>, JsValue> {
     if CONTROLLER.with_borrow(|controller| controller.deployment().is_none()) {
-        // Whoever asks first after a start is told what the environment lacks, too.
+        // The first answer after a start has what the environment lacks, too.
         handle(object, Input::Unset(Vec::new()))?;
     }
     let mut outcome = handle(object, input)?;

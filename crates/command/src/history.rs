@@ -34,9 +34,9 @@ pub fn run(arguments: &HistoryArguments, json: bool) -> Result<(), Failure> {
     }
     let entries = explained(&pages);
     let messages = messages(&client, key, &entries);
-    let told =
-        Told { entries: &entries, messages: &messages, limit: arguments.limit, has_more: pages.before.is_some() };
-    print(&wrap::lines(&told.timeline(key), wrap::of_stdout()))
+    let timeline =
+        Timeline { entries: &entries, messages: &messages, limit: arguments.limit, has_more: pages.before.is_some() };
+    print(&wrap::lines(&timeline.text(key), wrap::of_stdout()))
 }
 
 /// Replays a whole history.
@@ -138,8 +138,8 @@ fn report(key: &str, verified: &verify::Verified, json: bool) -> Result<(), Fail
     })
 }
 
-/// What is told of a history: entries and messages, each newest first, and of both together no more than were asked for.
-struct Told<'a> {
+/// What is printed of a history: entries and messages, each newest first, and of both together no more than were asked for.
+struct Timeline<'a> {
     entries: &'a [Explained],
     messages: &'a [Message],
     limit: u64,
@@ -154,7 +154,7 @@ enum Item<'a> {
     Message(&'a Message, bool),
 }
 
-impl<'a> Told<'a> {
+impl<'a> Timeline<'a> {
     /// Entries and messages in one order, newest first.
     fn items(&self) -> Vec<Item<'a>> {
         let mut items = Vec::new();
@@ -169,7 +169,7 @@ impl<'a> Told<'a> {
         items
     }
 
-    fn timeline(&self, key: &str) -> String {
+    fn text(&self, key: &str) -> String {
         let mut items = self.items();
         if items.is_empty() {
             return format!("Nothing has happened to {key} yet.");
@@ -259,7 +259,7 @@ mod tests {
         let messages: Vec<Message> = serde_json::from_str(r#"[{"at":"2026-12-02T14:05:10Z","kind":"alert","to":["chat","pager"],"text":"critical","figures":["error_rate is 7.1 % over 5m"]},{"at":"2026-12-02T13:30:00Z","kind":"checkin","to":["ben"],"text":"all well","figures":["lcp.p75 is 2 s"]}]"#).unwrap();
         let entries = explained(&pages);
         assert_eq!(
-            told(&entries, &messages, 10, true),
+            printed(&entries, &messages, 10, true),
             "2026-12-02 14:05:10 UTC       alert to chat, pager: critical
 2026-12-02 14:05:09 UTC  r10  guardrail  rolled it back to 0 %  → rolled back to 0 %
     “the guardrail `error_rate > 5% over 5m` came true”
@@ -270,10 +270,10 @@ mod tests {
     “fine so far”
 … and older ones: tidegate history demo --limit 100"
         );
-        assert_eq!(told(&[], &[], 10, false), "Nothing has happened to demo yet.");
+        assert_eq!(printed(&[], &[], 10, false), "Nothing has happened to demo yet.");
         // What is limited is what is printed, messages too.
         let stamps = |limit: u64, has_more: bool| -> Vec<String> {
-            let text = told(&entries, &messages, limit, has_more);
+            let text = printed(&entries, &messages, limit, has_more);
             let lines = text.lines().filter(|line| line.starts_with(['2', '…']));
             lines.map(|line| line.chars().take(19).collect()).collect()
         };
@@ -283,8 +283,8 @@ mod tests {
         assert_eq!(stamps(1, true), [all[0], "… and older ones: t"]);
     }
 
-    fn told(entries: &[Explained], messages: &[Message], limit: u64, has_more: bool) -> String {
-        let told = Told { entries, messages, limit, has_more };
-        anstream::adapter::strip_str(&told.timeline("demo")).to_string()
+    fn printed(entries: &[Explained], messages: &[Message], limit: u64, has_more: bool) -> String {
+        let timeline = Timeline { entries, messages, limit, has_more };
+        anstream::adapter::strip_str(&timeline.text("demo")).to_string()
     }
 }

@@ -114,7 +114,7 @@ fn moved(moving: &Moving<'_>, command: &Command, actor: &str) -> Result<Record, 
 /// The stages that the attempt has been in.
 fn been(last: Option<&[Name]>, command: &Command, stage: &Name, has_begun: bool) -> Option<Vec<Name>> {
     if matches!(command, Command::TakeOver(_)) {
-        // Where it was before that nobody has told.
+        // Where it was before that is not known.
         return None;
     }
     let last = if has_begun { &[][..] } else { last? };

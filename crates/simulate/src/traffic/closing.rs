@@ -211,7 +211,7 @@ impl Measured {
     }
 }
 
-/// Picks so many values, counts them by their bucket from the spread's first on, and tells of the bucket of each; one
+/// Picks so many values, counts them by their bucket from the spread's first on, and passes on the bucket of each; one
 /// number is enough for two.
 fn pick(spread: &Spread, count: u32, counts: &mut [u64], chance: &mut Chance, mut take: impl FnMut(i16)) {
     // A copy of its own stays in registers.

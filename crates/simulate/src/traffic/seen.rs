@@ -48,7 +48,7 @@ impl Exposed {
         }
     }
 
-    /// Tells of the exposures of the window, and begins anew.
+    /// Adds the exposures of the window to what asks for them, and begins anew.
     pub fn close(&mut self, asked: &mut [Asked]) {
         if let Some(asked) = self.asked.and_then(|index| asked.get_mut(index)) {
             for (side, counts) in self.counts.iter().enumerate() {
