@@ -180,6 +180,31 @@ test('a plan of the deployment runs by keyboard, with another seed and fewer req
   );
 });
 
+test('a run asked for while the simulation still loads begins when it is there, once', async () => {
+  const page = await rehearse();
+  let arrive;
+  const arrived = new Promise((resolve) => {
+    arrive = resolve;
+  });
+  await page.context().route('**/*.wasm', async (route) => {
+    await arrived;
+    await route.continue();
+  });
+  await page.reload();
+  await choose(page, 'ready plans/demo.toml');
+  await page.getByText('Loading the simulation…', { exact: true }).first().waitFor();
+  await page.keyboard.press('Control+Enter');
+  await page.keyboard.press('Control+Enter');
+  assert.equal(await page.locator('.fate').count(), 0);
+  arrive();
+  await page.locator('.fate').waitFor();
+  const expected = fate('plans/demo.toml', '--inject', 'approve everything');
+  await eventually(async () => {
+    const shown = await page.locator('.fate').innerText();
+    for (const words of costOf(expected)) assert.ok(shown.includes(words), `${words} in ${shown}`);
+  });
+});
+
 test('many seeds tell how often, with an interval', async () => {
   const page = await rehearse();
   await choose(page, 'ready plans/demo.toml');

@@ -17,6 +17,8 @@ export function createController({ dispatch, getState }) {
   let timer;
   let current = null;
   let background = null;
+  let loaded = Promise.resolve();
+  let isStarting = false;
 
   async function load() {
     dispatch({ type: 'engine', status: 'loading' });
@@ -25,24 +27,41 @@ export function createController({ dispatch, getState }) {
       dispatch({ type: 'engine', status: 'ready' });
       check();
     } catch (error) {
-      dispatch({ type: 'engine', status: 'failed', problem: error.message });
+      fail(error);
     }
+  }
+
+  function fail(error) {
+    engine = null;
+    dispatch({ type: 'engine', status: 'failed', problem: error.message });
   }
 
   async function check() {
     clearTimeout(timer);
     if (!engine || getState().source === null) return;
     const { edition } = getState();
-    const answer = await engine.check(askedOf(getState()));
+    let answer;
+    try {
+      answer = await engine.check(askedOf(getState()));
+    } catch (error) {
+      return fail(error);
+    }
     dispatch({ type: 'checked', edition, answer });
     // The plan has no such rollout any more, so another one has been chosen.
     if (edition === getState().edition && answer.settings.some(({ setting }) => setting === 'rollout')) await check();
   }
 
+  /** A run that is asked for while the simulation loads or the texts are checked begins after that. */
+  async function start() {
+    if (isStarting || getState().source === null || getState().run?.status === 'running') return;
+    isStarting = true;
+    await loaded;
+    while (engine && getState().checkedEdition !== getState().edition) await check();
+    isStarting = false;
+    if (engine && isSound(getState())) await run();
+  }
+
   async function run() {
-    if (!engine || getState().engine.status !== 'ready' || getState().run?.status === 'running') return;
-    if (getState().checkedEdition !== getState().edition) await check();
-    if (!isSound(getState())) return;
     background?.stop();
     background = null;
     const wanted = askedOf(getState());
@@ -83,11 +102,11 @@ export function createController({ dispatch, getState }) {
 
   return (event) => {
     if (event.type === 'open') {
-      load();
+      loaded = load();
       fetchDeployed().then((answer) => dispatch({ type: 'deployed', ...answer }));
     }
-    if (event.type === 'loadAgain') load();
-    if (event.type === 'run') run();
+    if (event.type === 'loadAgain') loaded = load();
+    if (event.type === 'run') start();
     if (event.type === 'stop') current?.stop();
     if (event.type === 'runMany') runMany();
     if (event.type === 'stopMany') background?.stop();

@@ -33,9 +33,9 @@ export function mount(root, dispatch) {
   };
 }
 
-/** While a check is under way, the run waits for it. */
+/** While the simulation loads or a check is under way, the run waits for it. */
 const canRun = (state) =>
-  state.engine.status === 'ready' &&
+  state.engine.status !== 'failed' &&
   state.source !== null &&
   (isSound(state) || state.checkedEdition !== state.edition);
 
