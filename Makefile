@@ -62,7 +62,7 @@ test-native: setup ## Run the native tests
 
 test-wasm: setup ## Run the laws of cohorts and assignments on wasm
 	CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER="$$(scripts/wasm-bindgen.sh)/wasm-bindgen-test-runner" \
-	  cargo test --target wasm32-unknown-unknown --test it
+	  cargo test --target wasm32-unknown-unknown --package tidegate-protocol --test cohorts
 
 test-edge: test-build ## Run the tests of the request path in workerd
 	node --test --test-concurrency=3 --test-reporter=spec tests/edge/*.test.mjs
@@ -92,8 +92,7 @@ lint: setup ## Check layout, code and types: rustfmt, clippy natively and for wa
 	npx tsc -p www/state
 	npx tsc -p src/edge
 	cargo clippy --workspace --all-targets -- -D warnings
-	cargo clippy --target wasm32-unknown-unknown --lib -- -D warnings
-	cargo clippy --target wasm32-unknown-unknown --lib -p tidegate-rehearse -- -D warnings
+	cargo clippy --target wasm32-unknown-unknown --lib --package tidegate --package tidegate-rehearse -- -D warnings
 
 format: setup ## Format the code, write the API’s document and its types, and fix what Biome can fix safely
 	cargo fmt

@@ -8,7 +8,6 @@
     clippy::indexing_slicing,
     reason = "a test that panics fails, as it should"
 )]
-#![cfg(not(target_arch = "wasm32"))]
 
 mod adoption;
 mod backup;

@@ -9,7 +9,6 @@
     clippy::panic,
     reason = "a test that panics fails, as it should"
 )]
-#![cfg(not(target_arch = "wasm32"))]
 
 use fastrand::Rng;
 use tidegate::model::plan::Plan;

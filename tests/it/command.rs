@@ -1,7 +1,6 @@
 //! The command as its user meets it: arguments, files, standard streams, exit codes.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics fails, as it should")]
-#![cfg(not(target_arch = "wasm32"))]
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

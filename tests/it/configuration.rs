@@ -1,7 +1,6 @@
 //! What is read from KV, however broken, late or out of order.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics fails, as it should")]
-#![cfg(not(target_arch = "wasm32"))]
 
 use std::rc::Rc;
 

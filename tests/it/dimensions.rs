@@ -1,7 +1,6 @@
 //! By what failures are told apart: from a request and its headers to what an operator reads, and what a plan may ask
 //! for.
 
-#![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics fails, as it should")]
 
 use std::rc::Rc;

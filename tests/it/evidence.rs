@@ -2,7 +2,6 @@
 //! how soon a bad one. The same seeds each time; `make judge-bench` does more of it.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics fails, as it should")]
-#![cfg(not(target_arch = "wasm32"))]
 
 #[path = "../../benches/judge/traffic.rs"]
 #[allow(dead_code, reason = "the bench uses all of it")]

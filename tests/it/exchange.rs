@@ -1,6 +1,5 @@
 //! The way of a request, step by step, without a network.
 
-#![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::unwrap_used, reason = "a test that panics fails, as it should")]
 
 use std::rc::Rc;

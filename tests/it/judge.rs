@@ -8,7 +8,6 @@
 //! ```
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics fails, as it should")]
-#![cfg(not(target_arch = "wasm32"))]
 
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};

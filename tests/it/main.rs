@@ -1,13 +1,10 @@
 //! The tests of what is public, as one program: one to link instead of one for each file, and the tests
-//! of all files share the processors. `cargo test --test it judging` runs the tests of one file. Files
-//! that are of the native build alone say so themselves; the rest runs on wasm too. `tests/memory.rs`
-//! counts the allocations of a whole process and stays a program of its own.
+//! of all files share the processors. `cargo test --test it judging` runs the tests of one file.
+//! `tests/memory.rs` counts the allocations of a whole process and stays a program of its own.
 
 #![recursion_limit = "512"]
 
-mod assignment;
 mod careless;
-mod cohort;
 mod command;
 mod configuration;
 mod control;

@@ -1,6 +1,5 @@
 //! What requests leave in an isolate's meter, and what its batches carry away.
 
-#![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics fails, as it should")]
 
 use std::rc::Rc;

@@ -1,5 +1,4 @@
 //! The OpenAPI document and the types that the API answers with are the same.
-#![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::unwrap_used, reason = "a test that panics fails, as it should")]
 
 use std::fs;

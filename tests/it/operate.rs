@@ -7,7 +7,6 @@
     clippy::panic,
     reason = "a test that panics fails, as it should"
 )]
-#![cfg(not(target_arch = "wasm32"))]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};

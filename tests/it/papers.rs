@@ -8,7 +8,6 @@
     clippy::panic,
     reason = "a test that panics fails, as it should"
 )]
-#![cfg(not(target_arch = "wasm32"))]
 
 use std::collections::BTreeSet;
 use std::fs;

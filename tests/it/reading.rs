@@ -3,7 +3,6 @@
 //! without much optimisation. What was found here once took minutes.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics fails, as it should")]
-#![cfg(not(target_arch = "wasm32"))]
 
 #[path = "../shapes/mod.rs"]
 mod shapes;

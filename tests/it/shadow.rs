@@ -6,7 +6,6 @@
     clippy::panic,
     reason = "a test that panics fails, as it should"
 )]
-#![cfg(not(target_arch = "wasm32"))]
 
 use std::path::Path;
 use std::process::Command;

@@ -9,16 +9,16 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use tidegate::decide::assign::{Reason, Variant};
-use tidegate::model::group::Fingerprints;
-use tidegate::model::live::LiveState;
-use tidegate::model::plan::Token;
-use tidegate::model::{Instant, Percentage};
-use tidegate::protocol::address::Address;
-use tidegate::protocol::config::{Catalogue, Snapshot, States};
-use tidegate::protocol::decision::{Decision, Request, decide};
-use tidegate::protocol::facts::Facts;
-use tidegate::protocol::flags::LeftOut;
+use tidegate_decide::assign::{Reason, Variant};
+use tidegate_model::group::Fingerprints;
+use tidegate_model::live::LiveState;
+use tidegate_model::plan::Token;
+use tidegate_model::{Instant, Percentage};
+use tidegate_protocol::address::Address;
+use tidegate_protocol::config::{Catalogue, Snapshot, States};
+use tidegate_protocol::decision::{Decision, Request, decide};
+use tidegate_protocol::facts::Facts;
+use tidegate_protocol::flags::LeftOut;
 
 struct Headers(HashMap<&'static str, String>);
 
@@ -31,11 +31,11 @@ impl Facts for Headers {
         self.header("country")
     }
 
-    fn preview(&self, _: &str, _: &str, _: &str) -> Option<tidegate::decide::assign::Variant> {
+    fn preview(&self, _: &str, _: &str, _: &str) -> Option<tidegate_decide::assign::Variant> {
         None
     }
 
-    fn claims(&self, _: &Token, _: &str, _: bool) -> Option<tidegate::model::node::Node> {
+    fn claims(&self, _: &Token, _: &str, _: bool) -> Option<tidegate_model::node::Node> {
         None
     }
 }
@@ -67,7 +67,7 @@ fn at(percentage: &str) -> States {
 
 fn live(catalogue: &Catalogue, key: &str, text: &str) -> LiveState {
     let plan = catalogue.plan(catalogue.number_of(key).unwrap()).unwrap();
-    tidegate::decide::reconcile::isolate::settle(plan, None, Some(text), Instant::from_epoch_ms(0)).unwrap()
+    tidegate_decide::reconcile::isolate::settle(plan, None, Some(text), Instant::from_epoch_ms(0)).unwrap()
 }
 
 fn decision(

@@ -5,10 +5,10 @@
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use tidegate::decide::cohort::Seed;
-use tidegate::model::Percentage;
-use tidegate::model::percentage::BUCKETS;
-use tidegate::model::subject::SubjectHash;
+use tidegate_decide::cohort::Seed;
+use tidegate_model::Percentage;
+use tidegate_model::percentage::BUCKETS;
+use tidegate_model::subject::SubjectHash;
 
 fn bucket(salt: &str, id: &[u8]) -> u32 {
     Seed::of(salt).bucket(SubjectHash::of(id))
