@@ -65,7 +65,7 @@ test-wasm: setup ## Run the laws of cohorts and assignments on wasm
 	  cargo test --target wasm32-unknown-unknown --package tidegate-protocol --test cohorts
 
 test-edge: test-build ## Run the tests of the request path in workerd
-	node --test --test-concurrency=3 --test-reporter=spec tests/edge/*.test.mjs
+	node scripts/run-tests.mjs 6 tests/edge/*.test.mjs
 
 test-cost: test-build ## Hold the CPU per request to a loose bound beside a pass-through's, so that it cannot grow unseen
 	node benches/edge/run.mjs --only tidegate --quick --rounds 24 --at-most documents=3.5,views=2.8
@@ -79,7 +79,7 @@ test-cache: test-build ## Run the suite for HTTP caches directly, through a pass
 
 test-browser: test-build ## Run the tests in Chromium (CHROMIUM= names another one)
 	@scripts/chromium.sh
-	node --test --test-concurrency=2 --test-reporter=spec tests/browser/*.test.mjs tests/console/*.test.mjs
+	node scripts/run-tests.mjs 3 tests/browser/*.test.mjs tests/console/*.test.mjs
 
 soak: setup ## Live the whole system through from seeds until something fails (SEED=1 the first, MINUTES= to stop after)
 	@SEED=$(or $(SEED),1) MINUTES=$(MINUTES) cargo test --quiet --test controller -- --ignored --exact whole::soak --nocapture

@@ -1,5 +1,5 @@
-// Versions of new in real workerd: a redeploy in the middle of a stage, a rolling deploy of two builds at once, a file
-// whose ETag is the version, and a step back that is held against the version wanted.
+// Versions of new in real workerd: a redeploy in the middle of a stage, a rolling deploy of two builds at once, and a
+// step back that is held against the version wanted. The version of a file is in etag.test.mjs.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { operator } from './control.mjs';
@@ -113,37 +113,4 @@ test('a rollback to legacy whose pages are still new’s is not as it should be'
     /^not as it should be: a new visitor gets legacy \(.*\), status 200, version v2, which is new's/,
   );
   legacyBuild = 'old';
-});
-
-test('the ETag of a file is a version, which the controller asks for by itself', async () => {
-  let tag = '"build-7"';
-  next.handle('/version.json', () => ({
-    headers: [
-      ['Content-Type', 'application/json'],
-      ['ETag', tag],
-    ],
-    body: '{}',
-  }));
-  const own = { ...withVersion('etag of /version.json'), key: 'etag', routes: ['/etag/*'] };
-  await ana.apply(gate.compiled([own]));
-  const seen = (version) =>
-    until(
-      async () => (await ana.rollout('etag')).state.version === version,
-      () => `${version} to be noted`,
-      LONG_MS,
-    );
-  await ana.orders('etag', 'start');
-  await seen('build-7');
-  const request = next.seen('/version.json')[0];
-  assert.equal(request.get('tidegate-variant'), 'new');
-  tag = 'W/"build-8"';
-  await seen('build-8');
-  const entries = await ana.history('etag');
-  assert.deepEqual(entries.map(({ command }) => command.version).filter(Boolean), ['build-7', 'build-8']);
-  next.handle('/version.json', { status: 404, body: 'gone' });
-  await until(
-    async () => (await ana.rollout('etag')).faults.some(({ message }) => /new's version cannot be read/.test(message)),
-    () => 'a fault',
-    LONG_MS,
-  );
 });
