@@ -9,11 +9,11 @@ use std::ops::Range;
 use std::str::FromStr;
 
 use super::fault::Explain;
+use super::minute::MINUTE_MS;
 use super::weekly::{AHEAD_MS, NEAR_MS, WEEKEND_MS, Weekly, WeeklyError, time};
 use super::zone::{Zone, ZoneError};
 use super::{Instant, serialize_as_text};
 
-const MINUTE_MS: i64 = 60_000;
 const DAY_MS: i64 = 86_400_000;
 /// The Julian day of 1970-01-01.
 const EPOCH_JULIAN_DAY: i64 = 2_440_588;

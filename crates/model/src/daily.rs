@@ -8,11 +8,11 @@ use std::ops::Range;
 use std::str::FromStr;
 
 use super::fault::Explain;
+use super::minute::MINUTE_MS;
 use super::weekly::{DAY_MINUTES, days_of, time};
 use super::zone::{Zone, ZoneError};
 use super::{Instant, serialize_as_text};
 
-const MINUTE_MS: i64 = 60_000;
 const DAY_MS: i64 = DAY_MINUTES as i64 * MINUTE_MS;
 /// One of its days is at most this far away; a day more, since clocks are changed.
 const DAYS_AROUND: i64 = 8;

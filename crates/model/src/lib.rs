@@ -17,6 +17,7 @@ pub mod history;
 pub mod instant;
 pub mod live;
 pub mod measured;
+pub mod minute;
 pub mod name;
 pub mod no_id;
 pub mod node;
@@ -40,5 +41,6 @@ pub mod zone;
 
 pub use duration::Duration;
 pub use instant::Instant;
+pub use minute::Minute;
 pub use name::Name;
 pub use percentage::Percentage;

@@ -9,7 +9,7 @@ use crate::figure::Because;
 use crate::history::EntryCause;
 use crate::live::Phase;
 use crate::variant::Variant;
-use crate::{Duration, Instant, Name, Percentage};
+use crate::{Duration, Instant, Minute, Name, Percentage};
 
 /// A number; JSON has null for one that is too large, or for none.
 pub struct OrTooLarge;
@@ -25,6 +25,21 @@ impl JsonSchema for OrTooLarge {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "oneOf": [{ "type": "number" }, { "type": "null" }] })
+    }
+}
+
+/// Where it stands, as the number that it is.
+impl JsonSchema for Minute {
+    fn schema_name() -> Cow<'static, str> {
+        "Minute".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        u64::json_schema(generator)
     }
 }
 

@@ -11,11 +11,11 @@ use std::ops::Range;
 use std::str::FromStr;
 
 use super::fault::Explain;
+use super::minute::MINUTE_MS;
 use super::serialize_as_text;
 use super::zone::{Zone, ZoneError};
 
 pub(crate) const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
-const MINUTE_MS: i64 = 60_000;
 pub(crate) const DAY_MINUTES: u32 = 24 * 60;
 const WEEK_MINUTES: u32 = 7 * DAY_MINUTES;
 const WEEK_MS: i64 = WEEK_MINUTES as i64 * MINUTE_MS;

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use jiff::tz::{Offset, TimeZone, TimeZoneDatabase};
 
 use super::fault::{Explain, nearest};
+use super::minute::MINUTE_MS;
 
 /// A time zone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,7 +54,7 @@ impl Zone {
         if let Some(name) = self.0.iana_name() {
             return name.to_owned();
         }
-        let minutes = self.offset_ms(0) / 60_000;
+        let minutes = self.offset_ms(0) / MINUTE_MS;
         if minutes == 0 {
             return "UTC".to_owned();
         }

@@ -13,11 +13,11 @@ use std::str::FromStr;
 
 use super::Plan;
 use super::words::WordError;
+use crate::minute::MINUTE_MS;
 use crate::weekly::{DAY_MINUTES, time};
 use crate::zone::Zone;
 use crate::{Instant, serialize_as_text};
 
-const MINUTE_MS: i64 = 60_000;
 const DAY_MS: i64 = DAY_MINUTES as i64 * MINUTE_MS;
 /// 1970-01-01 was a Thursday, three days into its week.
 const EPOCH_DAY: i64 = 3;
