@@ -88,7 +88,7 @@ fn plan(n: usize) -> Value {
 
 /// What an isolate has counted in a second: some of the busy rollouts, each with a few requests.
 fn flush(isolate: usize, sequence: u64, busy: usize, now_ms: i64) -> Flush {
-    let minute = now_ms as u64 / 60_000;
+    let minute = Instant::from_epoch_ms(now_ms).minute();
     let counted = (0..5).map(|n| {
         let number = (isolate * 7 + sequence as usize * 3 + n * 11) % busy;
         let mut window = Window::at(minute, 3);

@@ -14,7 +14,7 @@ use tidegate::model::measured::{Measure, SlicedCounts, Window};
 use tidegate::model::plan::Plan;
 use tidegate::model::record::Record;
 use tidegate::model::subject::SubjectHash;
-use tidegate::model::{Instant, Name};
+use tidegate::model::{Instant, Minute, Name};
 use tidegate::protocol::beacon::Report;
 use tidegate::protocol::beacon::networks::Networks;
 use tidegate::protocol::config::Catalogue;
@@ -28,8 +28,7 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 const ROLLOUTS: usize = 200;
 const IDS: u64 = 1_000_000;
 const HEAP_MAX: usize = 64 << 20;
-const START_MINUTE: u64 = 29_000_040;
-const START_MS: f64 = START_MINUTE as f64 * 60_000.0;
+const START: Minute = Minute::new(29_000_040);
 const REVISION: u64 = 7;
 
 /// The heap in use. Tests that run at once would see each other's, so they take turns.
@@ -54,12 +53,12 @@ fn catalogue() -> Catalogue {
 }
 
 /// Counts one id's request, on the side of its parity, with a latency of its own.
-fn ask(meter: &mut Meter, plan: &Plan, number: usize, id: u64, at_ms: f64) {
+fn ask(meter: &mut Meter, plan: &Plan, number: usize, id: u64, minute: Minute) {
     let variant = if id.is_multiple_of(2) { Variant::New } else { Variant::Legacy };
     let assignment = Assignment { variant, reason: Reason::Bucketed, stage: 0, bucket: Some(1), revision: REVISION };
     let assigned = Assigned { number, assignment, subject: Some(SubjectHash::of(&id.to_le_bytes())) };
     let path = if id.is_multiple_of(3) { format!("/r{number}/api/x") } else { format!("/r{number}/page") };
-    let visit = Visit { plan, assigned, path: &path, at_ms, client: None, has_opted_out: false, traits: None };
+    let visit = Visit { plan, assigned, path: &path, minute, client: None, has_opted_out: false, traits: None };
     let latency = i16::try_from(60 + (id.wrapping_mul(2_654_435_761) >> 8) % 160).ok();
     let is_failure = id.is_multiple_of(50);
     meter.count(
@@ -103,12 +102,12 @@ impl Deployment {
         for n in 0..ids {
             let id = (first + n) % IDS;
             let number = usize::try_from(id % ROLLOUTS as u64).unwrap();
-            let at_ms = START_MS + (minute as f64 + n as f64 / ids as f64) * 60_000.0;
-            ask(&mut self.meter, self.catalogue.plan(number).unwrap(), number, id, at_ms);
+            let minute = START + minute;
+            ask(&mut self.meter, self.catalogue.plan(number).unwrap(), number, id, minute);
             if n.is_multiple_of(5_000) {
                 self.note();
                 if is_taken_in {
-                    self.take_in(Instant::from_epoch_ms(at_ms as i64));
+                    self.take_in(minute.start().plus_ms((n * 60_000 / ids) as i64));
                 }
             }
         }
@@ -128,8 +127,7 @@ impl Deployment {
 
     /// What the controller does each minute.
     fn end_minute(&mut self, minute: u64) {
-        let begun = Instant::from_epoch_ms(START_MS as i64);
-        let now = Instant::from_epoch_ms((START_MS + (minute + 1) as f64 * 60_000.0) as i64);
+        let (begun, now) = (START.start(), (START + minute + 1).start());
         self.grow(|own| {
             own.frugality = own.metrics.frugality(own.frugality);
             for (key, metrics) in own.metrics.iter_mut() {
@@ -170,13 +168,13 @@ fn an_isolate_and_the_controller_stay_under_64_mb_each() {
         own.metrics.iter_mut().map(|(key, metrics)| (key.clone(), metrics.series.since(REVISION).clone())).collect();
     for ten in 3..10 * 24 * 6_u64 {
         let minute = ten * 10;
-        let now = Instant::from_epoch_ms((START_MS + minute as f64 * 60_000.0) as i64);
+        let now = (START + minute).start();
         // Each hour of the first day, then each eighth.
         if ten < 24 * 6 || ten.is_multiple_of(48) {
             own.grow(|own| {
                 for (key, window) in &full {
                     own.metrics.get_mut(key).count(
-                        Window { minute: START_MINUTE + minute, minutes: 1, ..window.clone() },
+                        Window { minute: START + minute, minutes: 1, ..window.clone() },
                         &SlicedCounts::default(),
                         now,
                     );
@@ -191,7 +189,7 @@ fn an_isolate_and_the_controller_stay_under_64_mb_each() {
     own.grow(|own| {
         for n in 0..200_000_u32 {
             let rollout = keys.get(n as usize % ROLLOUTS).unwrap_or(&key).clone();
-            own.networks.admit(report(rollout, n), START_MINUTE);
+            own.networks.admit(report(rollout, n), START);
         }
     });
     println!(
@@ -223,7 +221,7 @@ fn report(rollout: Name, n: u32) -> Report {
         is_counted: true,
         rollout,
         revision: REVISION,
-        minute: START_MINUTE,
+        minute: START,
         screen_minute: None,
         variant: if n.is_multiple_of(2) { Variant::New } else { Variant::Legacy },
         endpoints: Vec::new(),

@@ -11,13 +11,13 @@ use tidegate::model::measured::{Measure, Quantity, Seen, SlicedCounts, Tally, Va
 use tidegate::model::plan::set::read_rollout;
 use tidegate::model::record::Record;
 use tidegate::model::variant::Variant;
-use tidegate::model::{Instant, live::Phase};
+use tidegate::model::{Minute, live::Phase};
 use tidegate::protocol::flush::Counted;
 
 use crate::figures::{head, row};
 
 const PLAN: &str = r#"{"key":"shop","routes":["/*"],"upstreams":{"legacy":"https://l.example","new":"https://n.example"},"stage":[{"name":"canary","percentage":5,"hold":"1h"}]}"#;
-const START_MINUTE: u64 = 1_440 * 20_000;
+const START: Minute = Minute::new(1_440 * 20_000);
 /// An evaluation every ten seconds, for so many hours.
 const HOURS: u64 = 3;
 const EXPOSURES: u32 = 1_000;
@@ -61,7 +61,7 @@ fn arrived(random: &mut Rng, exposures: u32, with: With) -> SlicedCounts {
     compared
 }
 
-fn window(random: &mut Rng, minute: u64, exposures: u32, with: With) -> Window {
+fn window(random: &mut Rng, minute: Minute, exposures: u32, with: With) -> Window {
     let mut window = Window::at(minute, 1);
     let exposures = u64::from(exposures);
     for (variant, requests) in [(Variant::Legacy, exposures * 19 / 20), (Variant::New, exposures / 20)] {
@@ -99,7 +99,7 @@ fn count_by_value(random: &mut Rng, tally: &mut Tally) {
 fn measured(with: With) -> (Duration, usize) {
     let mut random = Rng::with_seed(1);
     let plan = read_rollout(PLAN).unwrap_or_else(|faults| panic!("{faults:?}"));
-    let at = |second: u64| Instant::from_epoch_ms((START_MINUTE * 60 + second) as i64 * 1_000);
+    let at = |second: u64| START.start().plus_ms(second as i64 * 1_000);
     let mut record = Record::draft(&plan, at(0));
     (record.live.phase, record.live.percentage, record.live.revision) = (Phase::Running, plan.stages[0].percentage, 1);
     (record.begun_revision, record.entered_revision, record.exposed_revision) = (1, 1, 1);
@@ -108,7 +108,7 @@ fn measured(with: With) -> (Duration, usize) {
     let evaluations = HOURS * 360;
     for look in 0..evaluations {
         let (second, compared) = (look * 10, arrived(&mut random, EXPOSURES, with));
-        let window = window(&mut random, START_MINUTE + second / 60, EXPOSURES, with);
+        let window = window(&mut random, START + second / 60, EXPOSURES, with);
         let begun = cpu();
         metrics.count(window, &compared, at(second));
         metrics.evaluate(&plan, &record, 0, at(second));
@@ -122,8 +122,7 @@ fn measured(with: With) -> (Duration, usize) {
 /// How long the text is in which an isolate reports so many requests, in bytes.
 fn flushed(exposures: u32, with: With) -> usize {
     let mut random = Rng::with_seed(2);
-    let (mut window, compared) =
-        (window(&mut random, START_MINUTE, exposures, with), arrived(&mut random, exposures, with));
+    let (mut window, compared) = (window(&mut random, START, exposures, with), arrived(&mut random, exposures, with));
     for index in 0..exposures {
         let seen = if index % 20 == 0 { Variant::New } else { Variant::Legacy };
         window.subjects.add(Seen::new(random.u64(..), seen, true));

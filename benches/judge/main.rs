@@ -18,6 +18,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use judges::{Columns, Judge, columns, z_score};
 use tidegate::decide::evidence::{Count, Evidence, Window};
 use tidegate::decide::firsts::{AtRisk, Firsts};
+use tidegate::model::Minute;
 use tidegate::model::measured::{Quantity, Seen};
 use tidegate::model::variant::Variant;
 use traffic::{Kind, Minutes, Site, Traffic, poisson};
@@ -253,7 +254,7 @@ fn harmless_run(site: Site, on: On, seed: u64, disturb: impl Fn(&mut Minutes, f6
         let mut window = traffic.window(minutes);
         disturb(&mut window, minute, minutes);
         // The day before ended with the minute 1,440.
-        past.take(&window.bins.legacy, minute as u64 + 1_500 + 60);
+        past.take(&window.bins.legacy, Minute::new(minute as u64 + 1_500 + 60));
         let found = firsts.take(&window.failed, Some(AtRisk { seen: &traffic.everybody, share: now }));
         for (judge, fired) in judges.iter_mut().zip(&mut fired) {
             *fired = *fired || judge.evaluate(&window, &found, minute, minutes, now);

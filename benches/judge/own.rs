@@ -1,6 +1,7 @@
 //! New beside its own past, with nobody on legacy: false alarms in a month, and how soon a change is found.
 
 use tidegate::decide::own_past::OwnPast;
+use tidegate::model::Minute;
 
 use crate::figures::{Found, delay, head, row};
 use crate::in_parallel;
@@ -31,7 +32,7 @@ fn sites() -> Vec<(&'static str, Site)> {
 
 /// Takes a minute in; whether it has changed.
 fn look(traffic: &mut Traffic, own: &mut OwnPast, minute: f64) -> bool {
-    own.add(&traffic.window(1.0).slices.new, 24 * 60 + minute as u64);
+    own.add(&traffic.window(1.0).slices.new, Minute::new(24 * 60 + minute as u64));
     own.has_changed(1)
 }
 

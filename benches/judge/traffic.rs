@@ -10,6 +10,7 @@ use fastrand::Rng;
 use tidegate::decide::bins::{BINS, BinCounts, SideBins};
 use tidegate::decide::overdispersion::{SLICES, SideSlices, Slices};
 use tidegate::decide::past::Past;
+use tidegate::model::Minute;
 use tidegate::model::measured::sample::SAMPLE_MAX;
 use tidegate::model::measured::{Quantity, Sample, Seen};
 use tidegate::model::variant::Variant;
@@ -184,10 +185,10 @@ impl Traffic {
         let minutes = if matches!(site.kind, Kind::Episodes(_) | Kind::Bursts) { 1.0 } else { 20.0 };
         let mut minute = 0.0;
         while minute < PAST_HOURS * 60.0 {
-            past.take(&traffic.window(minutes).bins.legacy, minute as u64 + 60);
+            past.take(&traffic.window(minutes).bins.legacy, Minute::new(minute as u64 + 60));
             minute += minutes;
         }
-        past.take(&BinCounts::default(), minute as u64 + 120);
+        past.take(&BinCounts::default(), Minute::new(minute as u64 + 120));
         past
     }
 

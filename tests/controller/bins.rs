@@ -14,8 +14,8 @@ fn binned(world: &World, sequence: u64) -> Flush {
     let mut compared = SlicedCounts::default();
     let own = compared.binned(&Quantity::Errors, None, Variant::Legacy).unwrap();
     (0..1_000).for_each(|bin| own.add(bin, 6, u32::from(bin % 20 == 0)));
-    let minute = world.now_ms as u64 / 60_000;
-    let counted = vec![Counted { rollout: "shop".parse().unwrap(), window: Window::at(minute, 1), compared }];
+    let counted =
+        vec![Counted { rollout: "shop".parse().unwrap(), window: Window::at(world.now().minute(), 1), compared }];
     let batch = Batch { sequence, counted, ..Batch::default() };
     Flush { isolate: "isolate".into(), known: Some(Vec::new()), batch: Some(batch), ..Flush::default() }
 }

@@ -2,13 +2,12 @@
 //! outlasts a crash.
 
 use serde_json::{Value, json};
+use tidegate::model::minute::MINUTE_MS;
 use tidegate::protocol::errand::ErrandAnswer;
 use tidegate::protocol::flush::Flush;
 
 use crate::people::{command, get, grant, history, plan, put_plans, rollout};
 use crate::world::World;
-
-const MINUTE_MS: i64 = 60_000;
 
 fn answers(status: u16, body: &str) -> Result<ErrandAnswer, String> {
     Ok(ErrandAnswer { status, body: body.to_owned(), took_ms: 40, ..ErrandAnswer::default() })

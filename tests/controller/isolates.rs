@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use tidegate::controller::relay;
 use tidegate::decide::assign::{Variant, Visitor, assign};
 use tidegate::isolate::{Arrival, Ask, Effect, FlushRun, Input, Isolate, Platform, Read, Setup};
+use tidegate::model::Minute;
 use tidegate::model::subject::SubjectHash;
 use tidegate::protocol::address::Address;
 use tidegate::protocol::decision::Assigned;
@@ -185,8 +186,15 @@ impl System {
             let visitor = Somebody(SubjectHash::of(&subject.to_le_bytes()));
             let assignment = assign(&ready.snapshot.standings[number], &visitor);
             let assigned = Assigned { number, assignment, subject: Some(visitor.0) };
-            let visit =
-                Visit { plan, assigned, path: "/", at_ms: now_ms, client: None, has_opted_out: false, traits: None };
+            let visit = Visit {
+                plan,
+                assigned,
+                path: "/",
+                minute: Minute::of_epoch_ms(now_ms),
+                client: None,
+                has_opted_out: false,
+                traits: None,
+            };
             let outcome = Outcome { status: Some(200), ..Outcome::default() };
             self.places[place].isolate.instruments(now_ms).meter.count(&visit, outcome);
             (assignment.variant, assignment.revision)

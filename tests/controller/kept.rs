@@ -159,7 +159,7 @@ fn a_kill_ends_two_minutes_after_its_key_is_gone_whoever_dies_meanwhile() {
 #[test]
 fn a_page_view_counts_once_for_each_of_its_figures_whoever_dies_meanwhile() {
     let view = |world: &World, sequence: u64, nonce: &str| {
-        let minute = world.now_ms as u64 / 60_000;
+        let minute = world.now().minute();
         let report = json!({
             "rollout": "shop", "revision": 3, "minute": minute, "variant": "new", "nonce": nonce.repeat(32),
             "subject": 1, "is_view": true, "js_errors": 1

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use tidegate::controller::Input;
+use tidegate::model::minute::MINUTE_MS;
 use tidegate::model::notification::NotificationKind;
 use tidegate::protocol::flush::Flush;
 
@@ -17,7 +18,6 @@ use crate::world::World;
 /// So many deployments see so many faults each.
 const LIVES: u64 = 5;
 const FAULTS: u32 = 50;
-const MINUTE_MS: i64 = 60_000;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
 const DAY_MS: i64 = 24 * HOUR_MS;
 

@@ -34,7 +34,7 @@ fn plan(more: Value) -> Value {
 /// A minute of requests on both sides.
 fn minute(world: &mut World, sequence: u64, new: (u64, u64, u64)) {
     let revision = rollout(world, "shop")["state"]["revision"].as_u64().unwrap();
-    let mut window = Window::at(world.now_ms as u64 / 60_000, revision);
+    let mut window = Window::at(world.now().minute(), revision);
     for (variant, requests, errors, rescued) in [(Variant::Legacy, 900, 3, 0), (Variant::New, new.0, new.1, new.2)] {
         let tally = window.tally_mut(variant, None).unwrap();
         (tally.requests, tally.errors, tally.rescued) = (requests, errors, rescued);

@@ -74,8 +74,7 @@ pub fn rollout(world: &mut World, key: &str) -> Value {
 
 /// What an isolate sends that has counted so many requests to new.
 pub fn counts(world: &World, isolate: &str, sequence: u64, key: &str, requests: u64) -> Flush {
-    let minute = world.now_ms as u64 / 60_000;
-    let mut window = Window::at(minute, 1);
+    let mut window = Window::at(world.now().minute(), 1);
     window.tally_mut(Variant::New, None).unwrap().requests = requests;
     let counted = vec![Counted { rollout: key.parse().unwrap(), window, compared: SlicedCounts::default() }];
     let batch = Batch { sequence, counted, ..Batch::default() };

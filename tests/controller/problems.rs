@@ -4,14 +4,13 @@
 use serde_json::{Value, json};
 use tidegate::model::measured::by_value::Troubles;
 use tidegate::model::measured::{Seen, SlicedCounts, ValueCounts, Window};
+use tidegate::model::minute::MINUTE_MS;
 use tidegate::model::subject::fnv1a64;
 use tidegate::model::variant::Variant;
 use tidegate::protocol::flush::{Batch, Counted, Flush};
 
 use crate::people::{command, get, grant, history, put_plans, rollout};
 use crate::world::World;
-
-const MINUTE_MS: i64 = 60_000;
 
 fn plan(more: Value) -> Value {
     let mut plan = json!({
@@ -47,7 +46,7 @@ fn revision(world: &mut World) -> u64 {
 
 /// A minute of what an isolate has counted.
 fn minute(world: &mut World, fill: impl FnOnce(&mut Window)) {
-    let mut window = Window::at(world.now_ms as u64 / 60_000, revision(world));
+    let mut window = Window::at(world.now().minute(), revision(world));
     fill(&mut window);
     let counted = vec![Counted { rollout: "shop".parse().unwrap(), window, compared: SlicedCounts::default() }];
     let batch = Batch { sequence: world.now_ms as u64, counted, ..Batch::default() };

@@ -100,7 +100,7 @@ impl Scale {
         if self.is_over {
             return;
         }
-        let (now_ms, minute) = (self.world.now_ms, self.world.now_ms as u64 / 60_000);
+        let (now_ms, minute) = (self.world.now_ms, self.world.now().minute());
         let own = &mut self.isolates[n];
         own.begun_ms = now_ms;
         let mut batch = None;

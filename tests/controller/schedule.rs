@@ -1,12 +1,12 @@
 //! What the schedule does by itself, and what it waits for.
 
 use serde_json::{Value, json};
+use tidegate::model::minute::MINUTE_MS;
 use tidegate::protocol::api::Call;
 
 use crate::people::{command, grant, history, plan, put_plans, rollout};
 use crate::world::{START_MS, World};
 
-const MINUTE_MS: i64 = 60_000;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
 /// Longer than all holds together.
 const LONG_MS: i64 = 6 * HOUR_MS;

@@ -1,14 +1,13 @@
 //! Another version of new: what was shown of the one before says nothing of it.
 
 use serde_json::{Value, json};
+use tidegate::model::minute::MINUTE_MS;
 use tidegate::protocol::api::Call;
 use tidegate::protocol::errand::ErrandAnswer;
 use tidegate::protocol::flush::Flush;
 
 use crate::people::{command, get, grant, history, plan, put_plans, rollout};
 use crate::world::World;
-
-const MINUTE_MS: i64 = 60_000;
 
 /// A rollout in a stage of an hour that nobody but the time ends, whose new names its version.
 fn started(changes: &Value) -> World {

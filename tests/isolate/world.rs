@@ -5,10 +5,10 @@ use std::collections::{HashMap, VecDeque};
 use tidegate::decide::assign::{Assignment, Reason, Variant, Visitor, assign};
 use tidegate::decide::reconcile::isolate::settle;
 use tidegate::isolate::{Ask, Effect, FlushRun, Input, Isolate, LogLine, Platform, Setup};
-use tidegate::model::Instant;
 use tidegate::model::live::{LiveState, Phase};
 use tidegate::model::plan::set::read_rollout;
 use tidegate::model::subject::SubjectHash;
+use tidegate::model::{Instant, Minute};
 use tidegate::protocol::address::Address;
 use tidegate::protocol::decision::Assigned;
 use tidegate::protocol::diversion::OpenBreaker;
@@ -209,8 +209,15 @@ impl World {
         for request in 0..requests {
             let subject = Some(SubjectHash::of(&request.to_le_bytes()));
             let assigned = Assigned { number, assignment, subject };
-            let visit =
-                Visit { plan, assigned, path: "/", at_ms: now_ms, client: None, has_opted_out: false, traits: None };
+            let visit = Visit {
+                plan,
+                assigned,
+                path: "/",
+                minute: Minute::of_epoch_ms(now_ms),
+                client: None,
+                has_opted_out: false,
+                traits: None,
+            };
             let outcome = Outcome { status: Some(200), ..Outcome::default() };
             self.isolate.instruments(now_ms).meter.count(&visit, outcome);
         }

@@ -9,13 +9,13 @@ use tidegate::decide::assign::{Assignment, Reason, Variant};
 use tidegate::decide::metrics::RolloutMetrics;
 use tidegate::decide::reconcile::isolate::settle;
 use tidegate::decide::{broke, explain};
-use tidegate::model::Instant;
 use tidegate::model::fault::Severity;
 use tidegate::model::measured::{ByValue, SlicedCounts, Window};
 use tidegate::model::node::Node;
 use tidegate::model::plan::{Plan, read};
 use tidegate::model::record::Record;
 use tidegate::model::subject::SubjectHash;
+use tidegate::model::{Instant, Minute};
 use tidegate::protocol::config::{Catalogue, Snapshot, States};
 use tidegate::protocol::decision::Decision;
 use tidegate::protocol::exchange::{Accepted, Exchange};
@@ -25,7 +25,7 @@ use tidegate::protocol::message::{AnswerText, RequestText};
 use tidegate::protocol::meter::Meter;
 use tidegate::protocol::meter::by_value::Country;
 
-const MINUTE: u64 = 29_000_000;
+const MINUTE: Minute = Minute::new(29_000_000);
 const SAFARI: &str = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Safari/605.1.15";
 const CHROME: &str =
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36";
@@ -56,7 +56,7 @@ impl Isolate {
 
     /// A request of somebody, that is answered with this status.
     fn ask(&mut self, id: u64, variant: Variant, headers: &str, status: u16) {
-        let now_ms = MINUTE as f64 * 60_000.0;
+        let now_ms = MINUTE.start().as_epoch_ms() as f64;
         let assignment = Assignment { variant, reason: Reason::Bucketed, stage: 0, bucket: Some(1), revision: 7 };
         let decision = Decision {
             assignment: Some(assignment),
@@ -121,7 +121,7 @@ fn what_fails_in_one_browser_is_said_with_its_name() {
 
     let catalogue = Rc::clone(&isolates[0].snapshot);
     let plan = catalogue.catalogue.plan(0).unwrap();
-    let now = Instant::from_epoch_ms((MINUTE * 60_000) as i64);
+    let now = MINUTE.start();
     let mut metrics = RolloutMetrics::default();
     windows.into_iter().for_each(|window| _ = metrics.count(window, &SlicedCounts::default(), now));
     let broke = broke::of(plan, &Record::draft(plan, now), &metrics, now).unwrap();

@@ -1,6 +1,7 @@
 //! How long a flush is: it grows less than the requests that it tells of, and never beyond what can be stored.
 
 use tidegate::decide::assign::{Assignment, Reason, Variant};
+use tidegate::model::Minute;
 use tidegate::model::plan::Plan;
 use tidegate::model::plan::set::read_rollout;
 use tidegate::model::subject::SubjectHash;
@@ -9,7 +10,7 @@ use tidegate::protocol::meter::{Meter, Outcome, Visit};
 
 /// What the controller stores of a batch at the most, in bytes.
 const STORED_BYTES_MAX: usize = 1 << 20;
-const AT_MS: f64 = 29_000_000.0 * 60_000.0;
+const MINUTE: Minute = Minute::new(29_000_000);
 
 fn plan(key: &str) -> Plan {
     read_rollout(&format!(
@@ -26,7 +27,7 @@ fn count(meter: &mut Meter, plan: &Plan, number: usize, requests: u64) {
         let assignment = Assignment { variant, reason: Reason::Bucketed, stage: 0, bucket: Some(1), revision: 7 };
         let assigned = Assigned { number, assignment, subject: Some(hash) };
         let path = if n.is_multiple_of(3) { "/api/goods" } else { "/page" };
-        let visit = Visit { plan, assigned, path, has_opted_out: false, at_ms: AT_MS, client: None, traits: None };
+        let visit = Visit { plan, assigned, path, has_opted_out: false, minute: MINUTE, client: None, traits: None };
         // The sum of four even ones: a hump, as latencies have.
         let spread: u64 = (0..4).map(|part| (hash.get() >> (8 * part)) % 30).sum();
         let latency = i16::try_from(90 + spread).ok();

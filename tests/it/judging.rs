@@ -15,7 +15,6 @@ use tidegate::decide::explain;
 use tidegate::decide::judge::{Evaluation, Judge, Judgement, Verdict};
 use tidegate::decide::metrics::RolloutMetrics;
 use tidegate::decide::rollout::{Order, Rollout};
-use tidegate::decide::series::minute_of;
 use tidegate::model::command::{Command, Setting, Target};
 use tidegate::model::history::EntryCause;
 use tidegate::model::history::sha256_hex;
@@ -121,7 +120,7 @@ impl World {
     fn traffic(&mut self, requests: usize) {
         let (slices, sample, seed) = (Seed::of(SLICES_SALT), Seed::of(SAMPLE_SALT), Seed::of("shop"));
         let live = self.rollout.record.live.clone();
-        let mut window = Window::at(minute_of(at(self.now_ms)), live.revision);
+        let mut window = Window::at(at(self.now_ms).minute(), live.revision);
         let mut compared = SlicedCounts::default();
         for _ in 0..requests {
             let number = self.chance.u32(0..20_000);
@@ -310,7 +309,7 @@ fn a_release_that_answers_404_to_everybody_is_rolled_back_though_no_guardrail_sa
 fn repeats_of_one_client_make_no_rate_and_an_outage_does() {
     let verdict = |clients: u64, failures: u64, others: u64| {
         let mut world = World::new(&one("error_rate > 5% over 5m", "rollback"), "[]");
-        let mut window = Window::at(minute_of(at(world.now_ms)), world.rollout.record.live.revision);
+        let mut window = Window::at(at(world.now_ms).minute(), world.rollout.record.live.revision);
         let tally = window.tally_mut(Variant::New, None).unwrap();
         (tally.requests, tally.errors) = (clients * failures + others, clients * failures);
         tally.add_repeats(&Quantity::Errors, clients * (failures - 1));
@@ -337,7 +336,7 @@ fn a_condition_may_ask_for_a_number_of_different_subjects() {
     let mut world = World::new(&guardrails, r#"["error_rate < 50% over stage min 10 min 20 subjects"]"#);
     let revision = world.rollout.record.live.revision;
     let mut count = |subjects: u64| {
-        let mut window = Window::at(minute_of(at(world.now_ms)), revision);
+        let mut window = Window::at(at(world.now_ms).minute(), revision);
         let tally = window.tally_mut(Variant::New, None).unwrap();
         (tally.requests, tally.errors) = (100, 10);
         (0..subjects).for_each(|n| window.subjects.add(Seen::new(n << 40, Variant::New, true)));

@@ -9,7 +9,7 @@ use tidegate::decide::reconcile::isolate::settle;
 use tidegate::model::measured::{Measure, Quantity, Tally};
 use tidegate::model::plan::Plan;
 use tidegate::model::subject::SubjectHash;
-use tidegate::model::{Instant, Name};
+use tidegate::model::{Instant, Minute, Name};
 use tidegate::protocol::beacon::Report;
 use tidegate::protocol::config::{Catalogue, Snapshot, States};
 use tidegate::protocol::decision::{Assigned, Decision};
@@ -21,8 +21,8 @@ use tidegate::protocol::message::{AnswerText, RequestText};
 use tidegate::protocol::meter::{Meter, Outcome, Visit};
 use tidegate::protocol::step::{NoAnswer, Step};
 
-const MINUTE: u64 = 29_000_000;
-const START_MS: f64 = MINUTE as f64 * 60_000.0;
+const MINUTE: Minute = Minute::new(29_000_000);
+const START_MS: f64 = MINUTE.get() as f64 * 60_000.0;
 const KEY: &str = "a key of thirty-two bytes, or so";
 const REVISION: u64 = 7;
 const PAGE: &str = "accept:text/html";
@@ -497,7 +497,7 @@ fn minutes_that_nobody_takes_make_room() {
 }
 
 /// Counts a request of a subject in each of these rollouts.
-fn count_in_each(meter: &mut Meter, plans: &[Rc<Plan>], subject: u64, revision: u64, minute: u64) {
+fn count_in_each(meter: &mut Meter, plans: &[Rc<Plan>], subject: u64, revision: u64, minute: Minute) {
     for (number, plan) in plans.iter().enumerate() {
         let assignment =
             Assignment { variant: Variant::New, reason: Reason::Bucketed, stage: 0, bucket: Some(1), revision };
@@ -506,7 +506,7 @@ fn count_in_each(meter: &mut Meter, plans: &[Rc<Plan>], subject: u64, revision: 
             assigned: Assigned { number, assignment, subject: Some(SubjectHash::of(&subject.to_le_bytes())) },
             path: "/",
             has_opted_out: false,
-            at_ms: minute as f64 * 60_000.0,
+            minute,
             client: None,
             traits: None,
         };
@@ -522,7 +522,7 @@ fn flags(count: usize) -> Vec<Rc<Plan>> {
 }
 
 /// All windows that batches carry away: rollout, revision, minute, requests and subjects to compare.
-fn windows(meter: &mut Meter) -> Vec<(String, u64, u64, u64, u32)> {
+fn windows(meter: &mut Meter) -> Vec<(String, u64, Minute, u64, u32)> {
     let mut windows = Vec::new();
     while let Some(batch) = meter.take() {
         windows.extend(batch.counted.iter().map(|counted| {
@@ -607,7 +607,7 @@ fn visit<'a>(
         plan,
         assigned: Assigned { number: 0, assignment, subject: subject.map(hash) },
         path: "/api/x",
-        at_ms: (MINUTE + minute) as f64 * 60_000.0,
+        minute: MINUTE + minute,
         client: client.map(hash),
         has_opted_out: false,
         traits: None,
@@ -736,7 +736,7 @@ fn flood(isolate: &mut Isolate, requests: u64) {
             plan,
             assigned: Assigned { number: 0, assignment, subject },
             path: "/api/cart",
-            at_ms: START_MS,
+            minute: MINUTE,
             client: None,
             has_opted_out: false,
             traits: None,

@@ -10,11 +10,10 @@ use super::store::{Batch, StorageError};
 use super::turn::Turn;
 use tidegate_decide::judge::notifications::Message;
 use tidegate_decide::rollout::{Change, Rollout};
-use tidegate_decide::series::minute_of;
 use tidegate_model::live::Phase;
 use tidegate_model::measured::Window;
 use tidegate_model::record::Record;
-use tidegate_model::{Instant, Name, Percentage};
+use tidegate_model::{Instant, Minute, Name, Percentage};
 
 /// What is kept by bin is stored this often: there is more of it, and less is lost with it.
 const BINS_MS: i64 = 60_000;
@@ -27,7 +26,7 @@ pub struct Counting {
     /// Everything that was ever counted, without the subjects. In the order of the keys.
     totals: Totals,
     /// The minutes that have changed since the last checkpoint: rollout, minute, revision. In order.
-    changed: Vec<(Name, u64, u64)>,
+    changed: Vec<(Name, Minute, u64)>,
     /// The number of the last batch in the log; 0 while it is empty.
     pub logged: u64,
     /// Whether something has come in since the last evaluation.
@@ -37,14 +36,14 @@ pub struct Counting {
     /// When what is kept by bin was last stored.
     bins_at: Option<Instant>,
     /// When what is too old last went.
-    pruned_minute: u64,
+    pruned_minute: Minute,
     /// How frugal the series are.
     frugality: usize,
 }
 
 impl Counting {
     /// What was loaded.
-    pub fn new(totals: Totals, pruned_minute: u64) -> Self {
+    pub fn new(totals: Totals, pruned_minute: Minute) -> Self {
         Self { totals, pruned_minute, ..Self::default() }
     }
 
@@ -65,7 +64,7 @@ impl Counting {
     /// The same, to be added to.
     pub fn total_mut(&mut self, key: &Name) -> Option<&mut Window> {
         let index = self.totals.binary_search_by(|(own, _)| own.cmp(key)).unwrap_or_else(|index| {
-            self.totals.insert(index, (key.clone(), Window::at(0, 0)));
+            self.totals.insert(index, (key.clone(), Window::at(Minute::EPOCH, 0)));
             index
         });
         self.totals.get_mut(index).map(|(_, total)| total)
@@ -77,7 +76,7 @@ impl Counting {
     }
 
     /// A minute of a rollout has changed.
-    pub fn note_changed(&mut self, key: &Name, (minute, revision): (u64, u64)) {
+    pub fn note_changed(&mut self, key: &Name, (minute, revision): (Minute, u64)) {
         let own = (key.clone(), minute, revision);
         self.note_arrival();
         if let Err(index) = self.changed.binary_search(&own) {
@@ -205,10 +204,10 @@ impl State {
                 }
             }
         }
-        let minute = minute_of(now);
-        if minute >= own.pruned_minute.saturating_add(self.rhythm.fold_minutes) {
+        let minute = now.minute();
+        if minute >= own.pruned_minute + self.rhythm.fold_minutes {
             own.pruned_minute = minute;
-            batch.number("pruned_minute", minute);
+            batch.number("pruned_minute", minute.get());
             self.fold(turn, &mut batch);
             batch.prune(self.deployment.rollouts.keys(), now);
         }

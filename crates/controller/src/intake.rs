@@ -5,9 +5,8 @@ use super::state::State;
 use super::store::counts::{self, Nonce, REPORT_MINUTES_MAX, REVISION_MAX};
 use super::store::{Batch as Statements, StorageError};
 use super::turn::Turn;
-use tidegate_decide::series::minute_of;
 use tidegate_model::measured::Tally;
-use tidegate_model::{Instant, Name};
+use tidegate_model::{Instant, Minute, Name};
 use tidegate_protocol::api::metrics::counts as counts_of;
 use tidegate_protocol::beacon::Report;
 use tidegate_protocol::flush::{Batch, Counted, Flush, Refused, Version};
@@ -116,7 +115,7 @@ impl State {
             reports.into_iter().filter(|report| self.is_known(turn, &report.rollout, report.revision)).collect();
         // What is over a network's share has used up its nonce, and is in no log.
         let reports: Vec<Report> =
-            known.into_iter().filter_map(|report| self.networks.admit(report, minute_of(now))).collect();
+            known.into_iter().filter_map(|report| self.networks.admit(report, now.minute())).collect();
         let accepted = Batch { sequence, counted, reports };
         let mut statements = Statements::default();
         statements.isolate(isolate, sequence, now);
@@ -175,14 +174,14 @@ impl State {
 /// The reports of which something is left to be counted, and what their page views have counted for
 /// then.
 fn new_reports<'b>(turn: &mut Turn<'_>, reports: &'b [Report]) -> Result<(Vec<Report>, Vec<Nonce<'b>>), StorageError> {
-    let minute = minute_of(turn.now);
+    let minute = turn.now.minute();
     let is_timely = |report: &&Report| {
         report.nonce.len() == NONCE_DIGITS
             && report.minute <= minute + AHEAD_MINUTES_MAX
             && report.minute + REPORT_MINUTES_MAX >= minute
     };
     let timely: Vec<&Report> = reports.iter().filter(is_timely).collect();
-    let views: Vec<(u64, &str, &str)> =
+    let views: Vec<(Minute, &str, &str)> =
         timely.iter().map(|report| (report.minute, report.nonce.as_str(), report.rollout.as_str())).collect();
     let known = counts::known_nonces(turn.storage, &views)?;
     let mut nonces: Vec<Nonce<'b>> = Vec::new();

@@ -9,6 +9,7 @@ use super::store::counts::{in_force, views};
 use super::store::{Storage, StorageError, last_changes};
 use super::turn::Turn;
 use tidegate_decide::rollout::Rollout;
+use tidegate_model::Minute;
 use tidegate_model::measured::Window;
 use tidegate_protocol::api::metrics::{self, Asked, InForce};
 use tidegate_protocol::api::problem::Problem;
@@ -17,7 +18,7 @@ use tidegate_protocol::api::view::Present;
 use tidegate_protocol::api::{Call, Reply, parameter};
 
 /// A window's time and revision, and the window as JSON.
-type Shown = ((u64, u64), Box<RawValue>);
+type Shown = ((Minute, u64), Box<RawValue>);
 
 /// Answers with the windows of a rollout.
 ///
@@ -89,7 +90,7 @@ fn in_memory<'a>(present: &Present<'a>, rollout: &Rollout, asked: &Asked) -> Vec
         .flat_map(|series| series.iter())
         .filter(|window| window.minutes <= asked.minutes && window.minute >= asked.minute())
     {
-        let minute = window.minute - window.minute % u64::from(asked.minutes);
+        let minute = window.minute.first_of(u64::from(asked.minutes));
         match windows.iter_mut().find(|own| (own.minute, own.revision) == (minute, window.revision)) {
             Some(own) => own.to_mut().merge(window),
             None if window.minutes == asked.minutes => windows.push(Cow::Borrowed(window)),

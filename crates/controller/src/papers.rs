@@ -7,11 +7,11 @@ use super::store::{self, Storage, StorageError};
 use super::turn::Turn;
 use tidegate_decide::deployment::Deployment;
 use tidegate_decide::rollout::Rollout;
-use tidegate_decide::series::MINUTE_MS;
 use tidegate_decide::timeline::{Ahead, Event, Forecast, events, forecast, outlook};
 use tidegate_model::history::Entry;
 use tidegate_model::live::Phase;
 use tidegate_model::measured::Window;
+use tidegate_model::minute::{DAY_MINUTES, MINUTE_MS};
 use tidegate_model::plan::Plan;
 use tidegate_model::variant::Variant;
 use tidegate_model::{Instant, Name};
@@ -37,7 +37,6 @@ const BEFORE_MS: i64 = 15 * MINUTE_MS;
 /// Minutes are kept for two days, less a little; hours for ninety days.
 const MINUTES_MS: i64 = 2 * 86_400_000 - 60_000;
 const HOURS_MS: i64 = 90 * 86_400_000 - 60_000;
-const DAY_MINUTES: u64 = 24 * 60;
 
 /// The paper, in the form that is asked for.
 fn printed(call: &Call, document: &Document) -> Answered {
@@ -61,11 +60,11 @@ pub fn runbook(state: &State, rollout: &Rollout, call: &Call, now: Instant) -> A
 /// The traffic of the last day, or of as much of it as was measured.
 fn load(deployment: &Deployment, plan: &Plan, now: Instant) -> Option<Load> {
     let metrics = deployment.metrics.get(&plan.key)?;
-    let minute = tidegate_decide::series::minute_of(now);
-    let since = minute.saturating_sub(DAY_MINUTES);
+    let minute = now.minute();
+    let since = minute - DAY_MINUTES;
     let windows: Vec<&Window> = metrics.series.iter().filter(|window| window.minute >= since).collect();
     let first = windows.iter().map(|window| window.minute).min()?;
-    let hours = (minute.saturating_sub(first) + 1) as f64 / 60.0;
+    let hours = (minute.minutes_since(first) + 1) as f64 / 60.0;
     let requests = |variant: Variant| {
         let of = windows.iter().filter_map(|window| window.tally(variant, None)).map(|tally| tally.requests);
         of.sum::<u64>() as f64

@@ -323,6 +323,7 @@ mod tests {
     use super::*;
     use crate::bins::BINS;
     use crate::past::Past;
+    use tidegate_model::Minute;
     use tidegate_model::measured::Quantity;
 
     /// Who causes most errors: each 50th bin, from this one on, eight times as many as all others.
@@ -338,9 +339,9 @@ mod tests {
                 counts.n.add(bin, 6.0);
                 counts.x.add(bin, events(bin, heavy_from));
             }
-            past.take(&counts, 60 + minute);
+            past.take(&counts, Minute::new(60 + minute));
         }
-        past.take(&BinCounts::default(), 1_600);
+        past.take(&BinCounts::default(), Minute::new(1_600));
         past.weights()
     }
 

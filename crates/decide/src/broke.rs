@@ -8,7 +8,7 @@
 //! 5. An error of pages is named once several page views had it: what only one had may say something of one user.
 
 use super::metrics::RolloutMetrics;
-use super::series::{Series, Span, minute_of};
+use super::series::{Series, Span};
 use super::stands_out;
 use tidegate_model::broke::{Broke, Failure, FailureClass, People, ScriptError, Share};
 use tidegate_model::measured::commonest::Kind;
@@ -38,8 +38,8 @@ const Z: f64 = 1.96;
 /// What broke in this attempt's last hour until `now`, with its minute; `None` where nothing stands out.
 pub fn of(plan: &Plan, record: &Record, metrics: &RolloutMetrics, now: Instant) -> Option<Broke> {
     let series = &metrics.series;
-    let minute = minute_of(now);
-    let span = Span { revision: record.begun_revision, minute: Some(minute.saturating_sub(MINUTES)) };
+    let minute = now.minute();
+    let span = Span { revision: record.begun_revision, minute: Some(minute - MINUTES) };
     let mut sides = Sides::default();
     let (mut failing, mut erring, mut first) = (Sample::EMPTY, Sample::EMPTY, minute);
     for window in series.over(span).filter(|window| window.minute <= minute && !window.sides.is_empty()) {
@@ -58,7 +58,7 @@ pub fn of(plan: &Plan, record: &Record, metrics: &RolloutMetrics, now: Instant) 
     };
     let stands_out = stands_out::of(&plan.dimensions, &by(Variant::New), &by(Variant::Legacy));
     let broke = Broke {
-        minutes: u32::try_from((minute.saturating_sub(first) + 1).min(MINUTES)).unwrap_or(u32::MAX),
+        minutes: u32::try_from((minute.minutes_since(first) + 1).min(MINUTES)).unwrap_or(u32::MAX),
         failing: people(&failing).filter(|_| !failures.is_empty()),
         erring: people(&erring).filter(|_| !scripts.is_empty()),
         failures,

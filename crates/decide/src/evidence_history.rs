@@ -6,9 +6,8 @@ use std::collections::VecDeque;
 use std::fmt::Display;
 
 use super::judge::{Evaluation, Judgement};
-use super::series::{MINUTE_MS, minute_of};
 use tidegate_model::plan::Plan;
-use tidegate_model::{Instant, Name};
+use tidegate_model::{Instant, Minute, Name};
 
 /// So many minutes are kept.
 const MINUTES_MAX: u64 = 120;
@@ -30,20 +29,20 @@ pub struct Line {
     pub e_needed: f64,
     /// What the last look said.
     pub text: String,
-    points: VecDeque<(u64, f64)>,
+    points: VecDeque<(Minute, f64)>,
     /// Between what the ratio of both sides lay, where that was known.
-    intervals: VecDeque<(u64, Option<f64>, Option<f64>)>,
+    intervals: VecDeque<(Minute, Option<f64>, Option<f64>)>,
     is_current: bool,
 }
 
 impl EvidenceHistory {
     /// Takes note of a look at a rollout in this stage. A minute's last look counts.
     pub fn note(&mut self, evaluation: &Evaluation, plan: &Plan, stage: &Name, now: Instant) {
-        let minute = minute_of(now);
+        let minute = now.minute();
         for line in &mut self.0 {
             line.is_current = false;
             // Both ascend. A clock that has jumped back leaves points of the future.
-            let is_kept = |own: u64| own <= minute && own + MINUTES_MAX > minute;
+            let is_kept = |own: Minute| own <= minute && own + MINUTES_MAX > minute;
             while line.points.pop_front_if(|(own, _)| !is_kept(*own)).is_some() {}
             while line.points.pop_back_if(|(own, _)| !is_kept(*own)).is_some() {}
             while line.intervals.pop_front_if(|(own, ..)| !is_kept(*own)).is_some() {}
@@ -63,7 +62,7 @@ impl EvidenceHistory {
         self.0.retain(|line| line.is_current || !line.points.is_empty());
     }
 
-    fn add(&mut self, of: &'static str, condition: &dyn Display, judgement: &Judgement, minute: u64) {
+    fn add(&mut self, of: &'static str, condition: &dyn Display, judgement: &Judgement, minute: Minute) {
         for figure in &judgement.figures {
             let (Some(e_value), Some(e_needed)) = (figure.e_value, figure.e_needed) else { continue };
             let condition = condition.to_string();
@@ -101,13 +100,13 @@ impl EvidenceHistory {
 impl Line {
     /// The evidence at the end of each minute, from the oldest on.
     pub fn points(&self) -> impl Iterator<Item = (Instant, f64)> {
-        self.points.iter().map(|(minute, e_value)| (at(*minute), *e_value))
+        self.points.iter().map(|(minute, e_value)| (minute.start(), *e_value))
     }
 
     /// Between what new's figure lay at the end of each minute, as a multiple of legacy's, from the oldest on; `None`
     /// for no bound.
     pub fn intervals(&self) -> impl Iterator<Item = (Instant, Option<f64>, Option<f64>)> {
-        self.intervals.iter().map(|(minute, from, to)| (at(*minute), *from, *to))
+        self.intervals.iter().map(|(minute, from, to)| (minute.start(), *from, *to))
     }
 
     /// The evidence now, or as it was last.
@@ -117,12 +116,8 @@ impl Line {
 
     /// The last minute of a comparison that is not made any more.
     pub fn ended(&self) -> Option<Instant> {
-        self.points.back().map(|(minute, _)| at(*minute)).filter(|_| !self.is_current)
+        self.points.back().map(|(minute, _)| minute.start()).filter(|_| !self.is_current)
     }
-}
-
-fn at(minute: u64) -> Instant {
-    Instant::from_epoch_ms(i64::try_from(minute).unwrap_or(i64::MAX).saturating_mul(MINUTE_MS))
 }
 
 #[cfg(test)]
@@ -162,8 +157,8 @@ mod tests {
         trail.0
     }
 
-    fn points(line: &Line) -> Vec<(i64, f64)> {
-        line.points().map(|(at, e_value)| (at.as_epoch_ms() / MINUTE_MS, e_value)).collect()
+    fn points(line: &Line) -> Vec<(u64, f64)> {
+        line.points().map(|(at, e_value)| (at.minute().get(), e_value)).collect()
     }
 
     #[test]
@@ -175,8 +170,7 @@ mod tests {
             (points(&lines[0]), lines[0].e_value(), lines[0].ended()),
             (vec![(0, 2.0), (1, 3.0)], Some(3.0), None)
         );
-        let between: Vec<_> =
-            lines[0].intervals().map(|(at, from, to)| (at.as_epoch_ms() / MINUTE_MS, from, to)).collect();
+        let between: Vec<_> = lines[0].intervals().map(|(at, from, to)| (at.minute().get(), from, to)).collect();
         assert_eq!(between, [(0, Some(0.5), None), (1, Some(0.5), None)]);
         looks.push((120 * 60, Some(4.0)));
         assert_eq!(points(&noted(&looks)[0]), [(1, 3.0), (120, 4.0)]);

@@ -11,7 +11,7 @@ use super::judge::{Evaluation, Judge};
 use super::past::Pasts;
 use super::probes::Probes;
 use super::rollout::Noticed;
-use super::series::{FRUGALITY_MAX, Series, minute_of};
+use super::series::{FRUGALITY_MAX, Series};
 use super::signals::Signals;
 use super::sources::{self, Sources};
 use super::values::{self, Values};
@@ -21,7 +21,7 @@ use tidegate_model::measured::{SlicedCounts, Window};
 use tidegate_model::plan::Plan;
 use tidegate_model::record::Record;
 use tidegate_model::shadow::ShadowSamples;
-use tidegate_model::{Instant, Name};
+use tidegate_model::{Instant, Minute, Name};
 
 /// The series of all rollouts together get more frugal at this size: half of what the controller may have.
 const SERIES_BYTES_MAX: usize = 24 << 20;
@@ -70,7 +70,7 @@ pub struct RolloutMetrics {
 
 impl RolloutMetrics {
     /// Counts a part of a batch. Returns the minute and the revision of the window that it went to.
-    pub fn count(&mut self, mut window: Window, compared: &SlicedCounts, now: Instant) -> (u64, u64) {
+    pub fn count(&mut self, mut window: Window, compared: &SlicedCounts, now: Instant) -> (Minute, u64) {
         let revision = window.revision;
         if !compared.is_empty() {
             match self.arrived.iter_mut().find(|(own, _)| *own == revision) {
@@ -133,7 +133,7 @@ impl RolloutMetrics {
         // A window is judged by what was known before it.
         if arrived.iter().any(|(_, compared)| !compared.binned.is_empty()) {
             self.pasts.keep(&rates(plan));
-            arrived.iter().for_each(|(_, compared)| self.pasts.take(compared, minute_of(now)));
+            arrived.iter().for_each(|(_, compared)| self.pasts.take(compared, now.minute()));
         }
         self.last.insert(evaluation)
     }
@@ -213,11 +213,11 @@ mod tests {
         let plan = read_rollout(plan).unwrap_or_else(|_| unreachable!());
         for number in 0..4_000 {
             let metrics = all.get_mut(&format!("r{number}").parse().unwrap());
-            metrics.count(Window::at(1, 1), &compared, now);
+            metrics.count(Window::at(Minute::new(1), 1), &compared, now);
             let arrived = std::mem::take(&mut metrics.arrived);
             if arrived.iter().any(|(_, own)| !own.binned.is_empty()) {
                 metrics.pasts.keep(&rates(&plan));
-                arrived.iter().for_each(|(_, own)| metrics.pasts.take(own, 1));
+                arrived.iter().for_each(|(_, own)| metrics.pasts.take(own, Minute::new(1)));
             }
             all.bound_bins();
             // A rollout that is new is counted from its first look on.

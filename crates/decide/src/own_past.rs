@@ -27,6 +27,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::evidence::{GRID, RATIOS, log_sum};
 use super::overdispersion::{Slices, Spread};
+use tidegate_model::Minute;
 use tidegate_model::measured::packed::{pack, unpack};
 
 /// On average there is at most one alarm for nothing in so many minutes: 90 days.
@@ -72,7 +73,7 @@ pub struct OwnPast {
     #[serde(default)]
     now: [f64; 2],
     #[serde(default)]
-    counted: u64,
+    counted: Minute,
     /// Of the minutes of the hour under way: the sums of x², of x · n and of n².
     #[serde(default)]
     squares: [f64; 3],
@@ -83,8 +84,8 @@ pub struct OwnPast {
     hour: u64,
     /// By λ: the logarithm of M.
     sums: Sums,
-    /// The last minute in which all began anew, since 1970.
-    minute: u64,
+    /// The last minute in which all began anew.
+    minute: Minute,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -115,20 +116,20 @@ impl Default for OwnPast {
             within: Spread::default(),
             bursts: Spread::default(),
             now: [0.0; 2],
-            counted: 0,
+            counted: Minute::EPOCH,
             squares: [0.0; 3],
             open: Slices::default(),
             last: Slices::default(),
             hour: 0,
             sums: Sums([LOG_NONE; GRID]),
-            minute: 0,
+            minute: Minute::EPOCH,
         }
     }
 }
 
 impl OwnPast {
-    /// Takes in what has arrived of new by this minute, counted since 1970.
-    pub fn add(&mut self, arrived: &Slices, minute: u64) {
+    /// Takes in what has arrived of new by this minute.
+    pub fn add(&mut self, arrived: &Slices, minute: Minute) {
         if minute > self.counted {
             let [n, x] = std::mem::take(&mut self.now);
             let [xx, xn, nn] = self.squares;
@@ -137,7 +138,7 @@ impl OwnPast {
         let total = arrived.total();
         let [n, x] = self.now;
         self.now = [n + total.n, x + total.x];
-        let hour = minute / 60;
+        let hour = minute.hour();
         if hour > self.hour {
             self.close(hour);
         }
@@ -147,7 +148,7 @@ impl OwnPast {
         self.open.merge(arrived);
     }
 
-    fn detect(&mut self, arrived: &Slices, minute: u64) {
+    fn detect(&mut self, arrived: &Slices, minute: Minute) {
         let (exposures, events) = (arrived.total().n, arrived.corroborated(&self.open));
         let expected = exposures * self.usual_rate() * self.margin();
         let factor = self.factor();
@@ -278,7 +279,7 @@ mod tests {
 
     fn known(days: u64) -> OwnPast {
         let mut own = OwnPast::default();
-        (0..days * 1_440).for_each(|at| own.add(&minute(daily(at)), 1_440 + at));
+        (0..days * 1_440).for_each(|at| own.add(&minute(daily(at)), Minute::new(1_440 + at)));
         own
     }
 
@@ -287,9 +288,9 @@ mod tests {
         let mut own = known(3);
         assert!(own.is_ready() && own.log_m() < (MINUTES_PER_ALARM / 10.0).ln(), "{}", own.log_m());
         let start = 4 * 1_440 + 180;
-        (4 * 1_440..start).for_each(|at| own.add(&minute(daily(at)), at));
+        (4 * 1_440..start).for_each(|at| own.add(&minute(daily(at)), Minute::new(at)));
         let found = (start..start + 600).find(|at| {
-            own.add(&minute(2.0 * daily(*at)), *at);
+            own.add(&minute(2.0 * daily(*at)), Minute::new(*at));
             own.has_changed(1)
         });
         assert!(found.is_some_and(|at| at - start < 60), "{found:?} after {start}");
@@ -299,7 +300,7 @@ mod tests {
     fn bursts_of_a_minute_are_usual_where_they_always_were() {
         let mut own = OwnPast::default();
         for at in 0..4 * 1_440 {
-            own.add(&minute(if at * 7 % 10 == 0 { 50.0 } else { 5.0 }), 1_440 + at);
+            own.add(&minute(if at * 7 % 10 == 0 { 50.0 } else { 5.0 }), Minute::new(1_440 + at));
             assert!(!own.has_changed(1), "minute {at}");
         }
         assert!(own.factor() > 10.0, "{}", own.factor());
@@ -308,10 +309,10 @@ mod tests {
     #[test]
     fn an_alarm_ends_when_the_rate_is_what_it_was() {
         let mut own = known(3);
-        (0..180).for_each(|at| own.add(&minute(5.0 * daily(at)), 4 * 1_440 + at));
+        (0..180).for_each(|at| own.add(&minute(5.0 * daily(at)), Minute::new(4 * 1_440 + at)));
         assert!(own.has_changed(1));
         let ended = (180..1_440).find(|at| {
-            own.add(&minute(daily(*at)), 4 * 1_440 + *at);
+            own.add(&minute(daily(*at)), Minute::new(4 * 1_440 + *at));
             !own.has_changed(1)
         });
         assert!(ended.is_some_and(|at| at < 400), "{ended:?}");
@@ -320,12 +321,12 @@ mod tests {
     #[test]
     fn a_day_has_to_be_known_and_one_subject_alone_is_no_change() {
         let mut fresh = OwnPast::default();
-        (0..600).for_each(|at| fresh.add(&minute(if at < 300 { 10.0 } else { 900.0 }), 1_440 + at));
+        (0..600).for_each(|at| fresh.add(&minute(if at < 300 { 10.0 } else { 900.0 }), Minute::new(1_440 + at)));
         assert!(!fresh.is_ready() && !fresh.has_changed(1));
         let mut own = known(2);
         let mut one = minute(5.0);
         one.add(7, 0.0, 30.0);
-        (0..600).for_each(|at| own.add(&one, 3 * 1_440 + at));
+        (0..600).for_each(|at| own.add(&one, Minute::new(3 * 1_440 + at)));
         assert!(!own.has_changed(1), "{}", own.log_m());
     }
 
@@ -339,7 +340,7 @@ mod tests {
             if at % 60 == 0 {
                 level = (0.2 * (random.f64() + random.f64() + random.f64() - 1.5) * 2.0).exp();
             }
-            own.add(&minute(level * daily(at)), 1_440 + at);
+            own.add(&minute(level * daily(at)), Minute::new(1_440 + at));
             assert!(!own.has_changed(1), "minute {at}");
         }
         assert!((1.5..2.6).contains(&own.margin()), "{}", own.margin());
@@ -352,7 +353,7 @@ mod tests {
         assert!(text.len() < 9_000, "{}", text.len());
         let mut read: OwnPast = serde_json::from_str(&text).unwrap();
         for own in [&mut own, &mut read] {
-            (0..60).for_each(|at| own.add(&minute(15.0), 3 * 1_440 + at));
+            (0..60).for_each(|at| own.add(&minute(15.0), Minute::new(3 * 1_440 + at)));
         }
         assert!((own.log_m() - read.log_m()).abs() < 0.1, "{} {}", own.log_m(), read.log_m());
     }

@@ -22,10 +22,10 @@ use super::bins::{BINS, BinCounts};
 use super::firsts::PARTS;
 use super::interval::{RATIO_ASKED, log_missing, minutes_needed};
 use super::judge::by_bin::side_of;
-use tidegate_model::Name;
 use tidegate_model::measured::{Quantity, SlicedCounts};
 use tidegate_model::serial::known_entries;
 use tidegate_model::variant::Variant;
+use tidegate_model::{Minute, Name};
 
 /// So many hours of past make no weights.
 pub const HOURS_MIN: f64 = 6.0;
@@ -146,9 +146,9 @@ impl Past {
         Self { of, endpoint, halves: <[BinCounts; 2]>::default(), open: BinCounts::default(), hour: 0, hours: 0.0 }
     }
 
-    /// Takes in what bins did on legacy in a minute (since 1970). What comes late counts in the hour under way.
-    pub fn take(&mut self, legacy: &BinCounts, minute: u64) {
-        let hour = minute / 60;
+    /// Takes in what bins did on legacy in a minute. What comes late counts in the hour under way.
+    pub fn take(&mut self, legacy: &BinCounts, minute: Minute) {
+        let hour = minute.hour();
         if hour > self.hour {
             self.close(hour);
         }
@@ -287,8 +287,8 @@ impl Pasts {
         }
     }
 
-    /// Takes in what bins did on legacy in a minute, counted since 1970.
-    pub fn take(&mut self, compared: &SlicedCounts, minute: u64) {
+    /// Takes in what bins did on legacy in a minute.
+    pub fn take(&mut self, compared: &SlicedCounts, minute: Minute) {
         for past in &mut self.0 {
             let legacy = side_of(&past.of, past.endpoint.as_ref(), Variant::Legacy, compared);
             if !(legacy.n.is_empty() && legacy.x.is_empty()) {
@@ -329,9 +329,9 @@ mod tests {
                 counts.n.add(bin, 10.0);
                 counts.x.add(bin, of(bin, hour));
             }
-            past.take(&counts, 60 * (1_000 + hour));
+            past.take(&counts, Minute::new(60 * (1_000 + hour)));
         }
-        past.take(&BinCounts::default(), 60 * (1_000 + hours));
+        past.take(&BinCounts::default(), Minute::new(60 * (1_000 + hours)));
         past
     }
 
@@ -363,7 +363,7 @@ mod tests {
         let mut old = past(24, heavy);
         let mut counts = BinCounts::default();
         counts.n.add(0, 1.0);
-        old.take(&counts, 60 * 2_000);
+        old.take(&counts, Minute::new(60 * 2_000));
         assert!(old.weights().is_even(), "{} h", old.hours());
     }
 

@@ -10,22 +10,23 @@ use super::judge::{GUARDRAIL, Judge, Verdict};
 use super::metrics::RolloutMetrics;
 use super::reports::relied_on;
 use super::rollout::{Order, Rollout};
-use super::series::{Series, minute_of};
+use super::series::Series;
 use tidegate_model::command::{Command, Target};
 use tidegate_model::condition::Metric;
 use tidegate_model::history::EntryCause;
 use tidegate_model::live::Phase;
 use tidegate_model::measured::Tally;
+use tidegate_model::minute::{HOUR_MINUTES, MINUTE_MS};
 use tidegate_model::plan::signal::FRESH_DEFAULT;
 use tidegate_model::plan::words::SignalKind;
 use tidegate_model::plan::{Plan, ProblemKind, Response, Signal};
 use tidegate_model::record::Record;
 use tidegate_model::variant::Variant;
-use tidegate_model::{Duration, Instant, Name, Percentage};
+use tidegate_model::{Duration, Instant, Minute, Name, Percentage};
 
 /// No request, or no report of a page, for this long counts, where so many came before that chance does not
 /// explain it.
-pub const SILENCE_MS: i64 = 15 * MINUTE_MS;
+pub const SILENCE_MS: i64 = SILENCE_MINUTES as i64 * MINUTE_MS;
 const SILENCE_MINUTES: u64 = 15;
 /// At this rate chance leaves a quarter of an hour empty once in 10^10 times.
 const REQUESTS_AN_HOUR_MIN: f64 = 100.0;
@@ -33,8 +34,6 @@ const REQUESTS_AN_HOUR_MIN: f64 = 100.0;
 const REPORTS_MIN: f64 = 20.0;
 /// In an hour with fewer requests on new nothing can be shown: a share needs as many.
 const REQUESTS_MIN: f64 = 50.0;
-const HOUR_MINUTES: u64 = 60;
-const MINUTE_MS: i64 = 60_000;
 /// A fault of a configuration that is gone sooner was a slip, or a read that came late.
 const FAULT_MS: i64 = 2 * MINUTE_MS;
 /// So many page views that follow one of the other side in the same browser, and so large a share of all.
@@ -166,15 +165,15 @@ pub fn no_traffic(record: &Record, metrics: &RolloutMetrics, now: Instant) -> Op
     let last = metrics.arrived_at?;
     let since = last.max(record.live.since);
     let is_quiet = now.ms_since(since) >= SILENCE_MS;
-    let hour = minute_of(last).saturating_sub(HOUR_MINUTES);
-    let of = |from: u64, variant: Variant| sum(&metrics.series, from, variant, |tally| tally.requests);
+    let hour = last.minute() - HOUR_MINUTES;
+    let of = |from: Minute, variant: Variant| sum(&metrics.series, from, variant, |tally| tally.requests);
     let before = of(hour, Variant::Legacy) + of(hour, Variant::New);
     if is_quiet && before >= REQUESTS_AN_HOUR_MIN {
         let why = format!("The last request came at {}; in the hour before it there were {before}.", last.to_words());
         return Some(Silence { of: "traffic", why });
     }
     let share = f64::from(record.live.percentage.limit()) / f64::from(Percentage::FULL.limit());
-    let from = minute_of(now).saturating_sub(SILENCE_MINUTES);
+    let from = now.minute() - SILENCE_MINUTES;
     let (legacy, new) = (of(from, Variant::Legacy), of(from, Variant::New));
     let expected = if share < 1.0 { legacy * share / (1.0 - share) } else { 0.0 };
     if !is_settled(record, SILENCE_MS, now) || new > 0.0 || expected < REQUESTS_AN_HOUR_MIN {
@@ -194,7 +193,7 @@ fn low_traffic(record: &Record, metrics: &RolloutMetrics, now: Instant) -> Optio
     if live.percentage == Percentage::ZERO || !is_settled(record, HOUR_MINUTES as i64 * MINUTE_MS, now) {
         return None;
     }
-    let from = minute_of(now).saturating_sub(HOUR_MINUTES);
+    let from = now.minute() - HOUR_MINUTES;
     let new = sum(&metrics.series, from, Variant::New, |tally| tally.requests);
     let legacy = sum(&metrics.series, from, Variant::Legacy, |tally| tally.requests);
     // Nothing at all is a silence, or a night.
@@ -242,10 +241,10 @@ fn is_used(plan: &Plan, name: &Name) -> bool {
 
 /// Pages that conditions rely on and that report nothing any more, where as many requests come as before.
 pub fn silent_pages(plan: &Plan, record: &Record, metrics: &RolloutMetrics, now: Instant) -> Option<String> {
-    let minute = minute_of(now);
-    let from = minute.saturating_sub(SILENCE_MINUTES);
+    let minute = now.minute();
+    let from = minute - SILENCE_MINUTES;
     let requests = |variant: Variant| sum(&metrics.series, from, variant, |tally| tally.requests);
-    let pages = |from: u64, variant: Variant| sum(&metrics.series, from, variant, |tally| tally.pages);
+    let pages = |from: Minute, variant: Variant| sum(&metrics.series, from, variant, |tally| tally.pages);
     if !is_settled(record, SILENCE_MS, now)
         || pages(from, Variant::New) > 0.0
         || !relied_on(plan).iter().any(super::reports::Reported::is_from_pages)
@@ -263,7 +262,7 @@ pub fn silent_pages(plan: &Plan, record: &Record, metrics: &RolloutMetrics, now:
             count(expected)
         ));
     }
-    let earlier = from.saturating_sub(HOUR_MINUTES);
+    let earlier = from - HOUR_MINUTES;
     let before = pages(earlier, Variant::New) + pages(earlier, Variant::Legacy);
     let is_nobody = pages(from, Variant::Legacy) <= 0.0;
     (is_nobody && before >= REQUESTS_AN_HOUR_MIN).then(|| {
@@ -291,7 +290,7 @@ fn is_settled(record: &Record, ms: i64, now: Instant) -> bool {
     now.ms_since(record.live.since) >= ms
 }
 
-fn sum(series: &Series, from_minute: u64, variant: Variant, of: impl Fn(&Tally) -> u64) -> f64 {
-    let windows = series.iter().filter(|window| window.minute >= from_minute);
+fn sum(series: &Series, from: Minute, variant: Variant, of: impl Fn(&Tally) -> u64) -> f64 {
+    let windows = series.iter().filter(|window| window.minute >= from);
     windows.filter_map(|window| window.tally(variant, None)).map(|tally| of(tally) as f64).sum()
 }

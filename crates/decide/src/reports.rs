@@ -121,9 +121,9 @@ pub fn never_reported(plan: &Plan, metrics: Option<&RolloutMetrics>) -> Vec<Repo
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tidegate_model::Instant;
     use tidegate_model::measured::{Seen, SlicedCounts};
     use tidegate_model::plan::set::read_rollout;
+    use tidegate_model::{Instant, Minute};
 
     const PLAN: &str = r#"{"key":"a","routes":["/*"],"upstreams":{"legacy":"https://l.example","new":"https://n.example"},"signals":{"p1":{"kind":"count"}},
         "stage":[{"name":"half","percentage":50,"hold":"1h","gates":["signal.p1 = 0 over stage","reporters.order >= 5 over stage","event.order > 1% over stage","timing.tti.p75 < 2s"]},{"name":"full","percentage":100,"hold":"1h"}],
@@ -142,7 +142,7 @@ mod tests {
         let now = Instant::from_epoch_ms(1_800_000_000_000);
         let mut metrics = RolloutMetrics::default();
         metrics.signals.report("p1", 0.0, now);
-        let mut window = Window::at(30_000_000, 1);
+        let mut window = Window::at(Minute::new(30_000_000), 1);
         let name = |text: &str| text.parse::<Name>().unwrap();
         if let Some(sample) = window.event_mut(&name("order")) {
             sample.add(Seen::new(u64::MAX / 3, Variant::Legacy, true));

@@ -6,11 +6,10 @@
 //! than three days of whole days.
 
 use crate::sessions::{self, Ended};
-use tidegate_model::Instant;
 use tidegate_model::measured::Window;
+use tidegate_model::minute::{DAY_MINUTES as DAY, HOUR_MINUTES as HOUR};
+use tidegate_model::{Instant, Minute};
 
-const HOUR: u64 = 60;
-const DAY: u64 = 24 * HOUR;
 /// Windows become part of a longer one when they are older than this, in minutes: of what length, how old,
 /// and of what length the longer one is. And how long days are kept. By how frugal a series has to be: a
 /// deployment of hundreds of busy rollouts has no room for the first of them.
@@ -28,14 +27,6 @@ const FRUGAL_SUBJECTS: usize = 64;
 const COUNTED_MINUTES: u64 = 2;
 /// What comes later than this joins the minute in which it comes.
 const LATE_MINUTES_MAX: u64 = 60;
-
-/// Milliseconds in a minute.
-pub const MINUTE_MS: i64 = 60_000;
-
-/// The minute of a moment, counted since 1970.
-pub fn minute_of(at: Instant) -> u64 {
-    u64::try_from(at.as_epoch_ms() / MINUTE_MS).unwrap_or_default()
-}
 
 /// When windows become part of longer ones.
 struct Folds {
@@ -61,14 +52,14 @@ pub struct Span {
     /// Not before this revision.
     pub revision: u64,
     /// Not before this minute; `None` for no limit.
-    pub minute: Option<u64>,
+    pub minute: Option<Minute>,
 }
 
 impl Series {
-    /// Adds what was counted; returns the time and the revision of the minute that it went to.
-    pub fn add(&mut self, mut window: Window, now: Instant) -> (u64, u64) {
-        let now_minute = minute_of(now);
-        let is_plausible = window.minute <= now_minute && window.minute.saturating_add(LATE_MINUTES_MAX) >= now_minute;
+    /// Adds what was counted; returns the minute that it went to, and the revision.
+    pub fn add(&mut self, mut window: Window, now: Instant) -> (Minute, u64) {
+        let now_minute = now.minute();
+        let is_plausible = window.minute <= now_minute && window.minute + LATE_MINUTES_MAX >= now_minute;
         if !is_plausible {
             window.minute = now_minute;
         }
@@ -103,7 +94,7 @@ impl Series {
 
     /// Makes hours of old minutes and days of old hours, and forgets old days. Tells of each window that
     /// becomes part of a longer one; returns the longer ones, as (first minute, minutes, revision).
-    pub fn fold(&mut self, now: Instant, tell: &mut dyn FnMut(&Window)) -> Vec<(u64, u32, u64)> {
+    pub fn fold(&mut self, now: Instant, tell: &mut dyn FnMut(&Window)) -> Vec<(Minute, u32, u64)> {
         self.fold_frugally(0, now, tell)
     }
 
@@ -114,13 +105,12 @@ impl Series {
         frugality: usize,
         now: Instant,
         tell: &mut dyn FnMut(&Window),
-    ) -> Vec<(u64, u32, u64)> {
-        let now_minute = minute_of(now);
+    ) -> Vec<(Minute, u32, u64)> {
+        let now_minute = now.minute();
         let mut grown = Vec::new();
         let Some(Folds { steps, kept_max }) = FOLDS.get(frugality.min(FRUGALITY_MAX)) else { return grown };
         for &(length, age, longer) in *steps {
-            let is_old =
-                |window: &Window| u64::from(window.minutes) == length && window.minute + length - 1 + age < now_minute;
+            let is_old = |window: &Window| u64::from(window.minutes) == length && window.end() + age <= now_minute;
             if !self.windows.iter().any(is_old) {
                 continue;
             }
@@ -138,7 +128,7 @@ impl Series {
                 if let Some(ended) = sessions.get(index) {
                     ended.count_into(&mut window);
                 }
-                window.minute -= window.minute % longer;
+                window.minute = window.minute.first_of(longer);
                 window.minutes = u32::try_from(longer).unwrap_or(u32::MAX);
                 let place = (window.minute, window.minutes, window.revision);
                 if !grown.contains(&place) {
@@ -148,16 +138,14 @@ impl Series {
             }
         }
         self.windows.retain(|window| {
-            let is_kept = window.minute + kept_max >= now_minute;
+            let is_kept = window.minute + *kept_max >= now_minute;
             if !is_kept {
                 tell(window);
             }
             is_kept
         });
         if frugality > 0 {
-            let counted = |window: &&mut Window| {
-                window.minute + u64::from(window.minutes) + COUNTED_MINUTES <= now_minute || window.minutes > 1
-            };
+            let counted = |window: &&mut Window| window.end() + COUNTED_MINUTES <= now_minute || window.minutes > 1;
             self.windows.iter_mut().filter(counted).for_each(|window| window.thin(FRUGAL_SUBJECTS));
             self.windows.shrink_to_fit();
         }
@@ -170,7 +158,7 @@ impl Series {
     }
 
     /// The window of this time, length and revision.
-    pub fn get(&self, minute: u64, minutes: u32, revision: u64) -> Option<&Window> {
+    pub fn get(&self, minute: Minute, minutes: u32, revision: u64) -> Option<&Window> {
         self.windows
             .iter()
             .find(|window| (window.minute, window.minutes, window.revision) == (minute, minutes, revision))
@@ -184,11 +172,10 @@ impl Series {
     /// The windows of a span. Hours count whole where they overlap it.
     pub fn over(&self, span: Span) -> impl Iterator<Item = &Window> {
         // None is longer than a day, so those before it are over.
-        let day_before = span.minute.map_or(0, |minute| minute.saturating_sub(DAY));
+        let day_before = span.minute.map_or(Minute::EPOCH, |minute| minute - DAY);
         let over = self.windows.partition_point(|window| window.minute < day_before);
         self.windows.iter().skip(over).filter(move |window| {
-            let end = window.minute + u64::from(window.minutes);
-            window.revision >= span.revision && span.minute.is_none_or(|minute| end > minute)
+            window.revision >= span.revision && span.minute.is_none_or(|minute| window.end() > minute)
         })
     }
 
@@ -216,7 +203,7 @@ impl Series {
     pub fn since(&mut self, revision: u64) -> &Window {
         const SUMS_MAX: usize = 4;
         let index = self.sums.iter().position(|(own, _)| *own == revision).unwrap_or_else(|| {
-            let mut sum = Window::at(0, revision);
+            let mut sum = Window::at(Minute::EPOCH, revision);
             for window in self.windows.iter().filter(|window| window.revision >= revision) {
                 sum.merge(window);
             }
@@ -237,11 +224,11 @@ mod tests {
     use tidegate_model::variant::Variant;
 
     fn at(minute: u64) -> Instant {
-        Instant::from_epoch_ms(minute as i64 * MINUTE_MS)
+        Minute::new(minute).start()
     }
 
     fn window(minute: u64, revision: u64, requests: u64) -> Window {
-        let mut window = Window::at(minute, revision);
+        let mut window = Window::at(Minute::new(minute), revision);
         if let Some(tally) = window.tally_mut(Variant::New, None) {
             tally.requests = requests;
         }
@@ -259,7 +246,8 @@ mod tests {
             });
             series.add(own, at(minute));
             series.fold_frugally(1, at(minute), &mut |_| ());
-            let recent = series.over(Span { revision: 0, minute: Some(minute.saturating_sub(9).max(start)) });
+            let recent =
+                series.over(Span { revision: 0, minute: Some(Minute::new(minute.saturating_sub(9).max(start))) });
             assert_eq!(requests(recent), 3 * (minute - start + 1).min(10), "the last ten minutes are exact");
         }
         assert_eq!(requests(series.iter()), 9_000);
@@ -295,7 +283,7 @@ mod tests {
         }
         assert_eq!(requests(series.iter()), 3_000);
         assert!(series.iter().count() < 150, "{}", series.iter().count());
-        assert_eq!(requests(series.over(Span { revision: 0, minute: Some(start + 995) })), 15);
+        assert_eq!(requests(series.over(Span { revision: 0, minute: Some(Minute::new(start + 995)) })), 15);
     }
 
     #[test]
@@ -324,10 +312,10 @@ mod tests {
     fn what_cannot_be_true_of_its_time_counts_now() {
         let mut series = Series::default();
         let now = at(30_000_000);
-        assert_eq!(series.add(window(40_000_000, 5, 1), now), (30_000_000, 5));
-        assert_eq!(series.add(window(u64::MAX - 3, 5, 1), now), (30_000_000, 5));
-        assert_eq!(series.add(window(7, 5, 1), now), (30_000_000, 5));
-        assert_eq!(series.add(window(29_999_970, 5, 1), now), (29_999_970, 5));
+        assert_eq!(series.add(window(40_000_000, 5, 1), now), (Minute::new(30_000_000), 5));
+        assert_eq!(series.add(window(u64::MAX - 3, 5, 1), now), (Minute::new(30_000_000), 5));
+        assert_eq!(series.add(window(7, 5, 1), now), (Minute::new(30_000_000), 5));
+        assert_eq!(series.add(window(29_999_970, 5, 1), now), (Minute::new(29_999_970), 5));
         assert_eq!(requests(series.over(Span { revision: 5, minute: None })), 4);
         assert_eq!(requests(series.over(Span { revision: 6, minute: None })), 0);
     }

@@ -12,6 +12,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
+use tidegate_model::Minute;
 use tidegate_model::measured::Window;
 use tidegate_model::measured::sample::HASH_BITS;
 use tidegate_model::variant::Variant;
@@ -81,8 +82,8 @@ impl Hasher for Spreading {
     }
 }
 
-fn last_minute(window: &Window) -> u64 {
-    window.minute + u64::from(window.minutes.max(1)) - 1
+fn last_minute(window: &Window) -> Minute {
+    window.minute + u64::from(window.minutes).saturating_sub(1)
 }
 
 /// The sessions that ended in each of `windows`, where `others` are the rest of what is known of that time and after it.
@@ -101,7 +102,7 @@ pub fn ended(windows: &[&Window], others: &[&Window]) -> Vec<Ended> {
     order.sort_unstable_by_key(|(_, window)| std::cmp::Reverse((window.minute, window.revision)));
     // By hash: the first minute of the earliest window that was looked at in which the subject came.
     let room = 2 * all().map(|window| window.subjects.len()).max().unwrap_or_default();
-    let mut comes_at: HashMap<u64, u64, BuildHasherDefault<Spreading>> =
+    let mut comes_at: HashMap<u64, Minute, BuildHasherDefault<Spreading>> =
         HashMap::with_capacity_and_hasher(room, BuildHasherDefault::default());
     for (index, window) in order {
         let last_minute = last_minute(window);
@@ -125,22 +126,17 @@ pub fn ended(windows: &[&Window], others: &[&Window]) -> Vec<Ended> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::series::{MINUTE_MS, Series, Span};
-    use tidegate_model::Instant;
+    use crate::series::{Series, Span};
     use tidegate_model::measured::Seen;
 
-    const START: u64 = 30_000_000;
-
-    fn at(minute: u64) -> Instant {
-        Instant::from_epoch_ms(minute as i64 * MINUTE_MS)
-    }
+    const START: Minute = Minute::new(30_000_000);
 
     /// A subject that came at these minutes, all on one side.
     fn came(series: &mut Series, subject: u64, variant: Variant, revision: u64, minutes: &[u64]) {
         for minute in minutes {
-            let mut window = Window::at(START + minute, revision);
+            let mut window = Window::at(START + *minute, revision);
             window.subjects.add(Seen::new(subject.wrapping_mul(0x9e37_79b9_7f4a_7c15), variant, true));
-            series.add(window, at(START + minute));
+            series.add(window, (START + *minute).start());
         }
     }
 
@@ -191,7 +187,7 @@ mod tests {
                     minutes_of[subject as usize].push(minute);
                 }
             }
-            folded.fold(at(START + minute), &mut |_| ());
+            folded.fold((START + minute).start(), &mut |_| ());
         }
         let by_hand = |is_new: bool| {
             let came = minutes_of.iter().enumerate().filter(|(_, minutes)| !minutes.is_empty());

@@ -3,25 +3,25 @@
 //! An attempt begins in the middle of a minute, and what was reported in that minute before it is none of its own: a
 //! resume would roll back again at once. So what comes in the rest of the minute stands with the next one.
 
-use super::series::minute_of;
-use tidegate_model::Instant;
+use tidegate_model::minute::DAY_MINUTES;
+use tidegate_model::{Instant, Minute};
 
 /// Reports are kept this long.
-const MINUTES_MAX: u64 = 90 * 24 * 60;
+const MINUTES_MAX: u64 = 90 * DAY_MINUTES;
 
 /// The reports of one rollout, by name.
 #[derive(Clone, Debug, Default)]
 pub struct Signals {
     of: Vec<(String, Reports)>,
     /// The first minute that belongs to the attempt alone.
-    first_minute: u64,
+    first_minute: Minute,
 }
 
 /// The reports of one signal.
 #[derive(Clone, Debug, Default)]
 struct Reports {
     /// Sums by minute, ascending.
-    minutes: Vec<(u64, f64)>,
+    minutes: Vec<(Minute, f64)>,
     /// The last one.
     last: Option<(Instant, f64)>,
     /// Since when whoever watches it says that there is no data.
@@ -31,12 +31,12 @@ struct Reports {
 impl Signals {
     /// An attempt begins: nothing that was reported before counts in it.
     pub fn begin(&mut self, at: Instant) {
-        self.first_minute = minute_of(at) + 1;
+        self.first_minute = at.minute() + 1;
     }
 
     /// The minute with which a report at this moment stands.
-    pub fn minute(&self, at: Instant) -> u64 {
-        let minute = minute_of(at);
+    pub fn minute(&self, at: Instant) -> Minute {
+        let minute = at.minute();
         if minute + 1 == self.first_minute { self.first_minute } else { minute }
     }
 
@@ -47,7 +47,7 @@ impl Signals {
         let reports = self.reports(name);
         if let Some(reports) = reports {
             reports.blank = None;
-            let old = reports.minutes.partition_point(|(own, _)| own + MINUTES_MAX < minute);
+            let old = reports.minutes.partition_point(|(own, _)| *own + MINUTES_MAX < minute);
             reports.minutes.drain(..old);
         }
     }
@@ -65,7 +65,7 @@ impl Signals {
     }
 
     /// Takes in what was stored of one minute: the sum, and the last report.
-    pub fn restore(&mut self, name: &str, minute: u64, sum: f64, last_at: Instant, last: f64) {
+    pub fn restore(&mut self, name: &str, minute: Minute, sum: f64, last_at: Instant, last: f64) {
         let Some(reports) = self.reports(name) else { return };
         match reports.minutes.binary_search_by_key(&minute, |(own, _)| *own) {
             Ok(index) => {
@@ -96,7 +96,7 @@ impl Signals {
 
     /// How much was reported since a moment, which counts by its whole minute, and in this attempt.
     pub fn sum_since(&self, name: &str, since: Instant) -> f64 {
-        let minute = minute_of(since).max(self.first_minute);
+        let minute = since.minute().max(self.first_minute);
         let Some(reports) = self.get(name) else { return 0.0 };
         reports.minutes.iter().rev().take_while(|(own, _)| *own >= minute).fold(0.0, |sum, (_, own)| sum + own)
     }
@@ -132,7 +132,7 @@ mod tests {
         assert_eq!(signals.sum_since("p1", at(620)), 1.0);
         signals.report("p1", 1.0, at(700));
         assert_eq!(signals.sum_since("p1", at(620)), 2.0);
-        assert_eq!(signals.minute(at(59)), 0, "another minute stays itself");
+        assert_eq!(signals.minute(at(59)), Minute::EPOCH, "another minute stays itself");
     }
 
     #[test]
@@ -141,7 +141,7 @@ mod tests {
         signals.begin(at(620));
         let minute = signals.minute(at(625));
         let mut again = Signals::default();
-        again.restore("p1", 10, 3.0, at(600), 3.0);
+        again.restore("p1", Minute::new(10), 3.0, at(600), 3.0);
         again.restore("p1", minute, 1.0, at(625), 1.0);
         again.begin(at(620));
         assert_eq!(again.sum_since("p1", at(615)), 1.0);

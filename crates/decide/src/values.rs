@@ -3,10 +3,8 @@
 //! Nothing decides by it, and nobody asks for a single minute. With hundreds of values it would be most of what a
 //! rollout keeps, were it in each of a series' minutes.
 
-use tidegate_model::Instant;
 use tidegate_model::measured::Window;
-
-use crate::series::minute_of;
+use tidegate_model::{Instant, Minute};
 
 /// So many minutes are counted together.
 pub const MINUTES: u32 = 30;
@@ -19,15 +17,15 @@ pub struct Values(Vec<Window>);
 
 impl Values {
     /// The window in which what was counted in a minute stands.
-    pub fn at(&self, minute: u64, revision: u64) -> Option<&Window> {
-        let minute = first(minute);
+    pub fn at(&self, minute: Minute, revision: u64) -> Option<&Window> {
+        let minute = minute.first_of(u64::from(MINUTES));
         self.0.iter().find(|own| (own.minute, own.revision) == (minute, revision))
     }
 
     /// Adds what was counted in a minute ([`Window::take_values`]), and forgets what is too old.
-    pub fn add(&mut self, values: Window, minute: u64, now: Instant) {
+    pub fn add(&mut self, values: Window, minute: Minute, now: Instant) {
         self.0.retain(|own| is_recent(own, now));
-        self.insert(Window { minute: first(minute), minutes: MINUTES, ..values });
+        self.insert(Window { minute: minute.first_of(u64::from(MINUTES)), minutes: MINUTES, ..values });
     }
 
     /// Takes in a window that was stored.
@@ -44,7 +42,7 @@ impl Values {
 
     /// The windows since this revision that reach into the last hour until `now`.
     pub fn since(&self, revision: u64, now: Instant) -> impl Iterator<Item = &Window> {
-        self.0.iter().filter(move |own| own.revision >= revision && own.minute <= minute_of(now) && is_recent(own, now))
+        self.0.iter().filter(move |own| own.revision >= revision && own.minute <= now.minute() && is_recent(own, now))
     }
 
     /// About how much memory it takes, in bytes.
@@ -53,12 +51,8 @@ impl Values {
     }
 }
 
-const fn first(minute: u64) -> u64 {
-    minute - minute % MINUTES as u64
-}
-
 fn is_recent(window: &Window, now: Instant) -> bool {
-    window.minute + u64::from(MINUTES) + KEPT_MINUTES > minute_of(now)
+    window.end() + KEPT_MINUTES > now.minute()
 }
 
 #[cfg(test)]
@@ -68,14 +62,10 @@ mod tests {
     use tidegate_model::measured::ValueCounts;
     use tidegate_model::variant::Variant;
 
-    const START: u64 = 30_000_000;
-
-    fn at(minute: u64) -> Instant {
-        Instant::from_epoch_ms(minute as i64 * 60_000)
-    }
+    const START: Minute = Minute::new(30_000_000);
 
     fn one(revision: u64) -> Window {
-        let mut window = Window::at(0, revision);
+        let mut window = Window::at(Minute::EPOCH, revision);
         let counts = ValueCounts { requests: 1, ..ValueCounts::default() };
         window.tally_mut(Variant::New, None).unwrap().by_mut(&Dimension::Browser).unwrap().add("Safari", &counts);
         window
@@ -89,11 +79,11 @@ mod tests {
     #[test]
     fn an_hour_is_kept_and_little_more_whatever_comes_late() {
         let mut values = Values::default();
-        for minute in START..START + 1_000 {
-            values.add(one(1), minute, at(minute));
-            values.add(one(1), minute.saturating_sub(7), at(minute));
-            let known = requests(values.since(1, at(minute)));
-            let age = minute - START + 1;
+        for age in 1..=1_000 {
+            let minute = START + age - 1;
+            values.add(one(1), minute, minute.start());
+            values.add(one(1), minute - 7, minute.start());
+            let known = requests(values.since(1, minute.start()));
             // What came seven minutes late may belong to half an hour that is gone.
             assert!((2 * age.min(60) - age.min(7)..=2 * age.min(90) + 14).contains(&known), "{known} after {age} min");
             assert!(values.0.len() <= 4, "{}", values.0.len());
@@ -103,12 +93,12 @@ mod tests {
     #[test]
     fn an_attempt_has_its_own() {
         let mut values = Values::default();
-        values.add(one(3), START, at(START));
-        values.add(one(5), START + 1, at(START + 1));
-        assert_eq!([0, 4, 6].map(|revision| requests(values.since(revision, at(START + 2)))), [2, 1, 0]);
+        values.add(one(3), START, START.start());
+        values.add(one(5), START + 1, (START + 1).start());
+        assert_eq!([0, 4, 6].map(|revision| requests(values.since(revision, (START + 2).start()))), [2, 1, 0]);
         let mut again = Values::default();
         values.0.iter().for_each(|own| again.restore(own.clone()));
         assert_eq!(again.0, values.0);
-        assert_eq!(values.at(START + 9, 5).map(|own| own.minute), Some(first(START)));
+        assert_eq!(values.at(START + 9, 5).map(|own| own.minute), Some(START));
     }
 }

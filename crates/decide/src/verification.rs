@@ -7,13 +7,14 @@
 //!    decides meanwhile is not in its way.
 
 use crate::judge::notifications::Message;
-use crate::series::{MINUTE_MS, Series, Span, minute_of};
+use crate::series::{Series, Span};
 use crate::versions::Versions;
 use tidegate_model::live::LiveState;
+use tidegate_model::minute::MINUTE_MS;
 use tidegate_model::plan::Plan;
 use tidegate_model::record::Record;
 use tidegate_model::variant::Variant;
-use tidegate_model::{Instant, Percentage};
+use tidegate_model::{Instant, Minute, Percentage};
 
 /// The kind of the message that says what was found.
 pub const VERIFICATION: &str = "verification";
@@ -170,7 +171,7 @@ pub fn version(plan: &Plan, live: &LiveState, versions: &Versions, now: Instant)
 
 /// Whether errors have settled since a revision, on legacy, where users are now.
 pub fn settled(series: &Series, record: &Record, revision: u64, now: Instant) -> Found {
-    let tally = |is_wanted: &dyn Fn(u64) -> bool, minute: Option<u64>| {
+    let tally = |is_wanted: &dyn Fn(u64) -> bool, minute: Option<Minute>| {
         let windows = series.over(Span { revision: record.begun_revision, minute });
         let tallies =
             windows.filter(|window| is_wanted(window.revision)).filter_map(|own| own.tally(Variant::Legacy, None));
@@ -181,7 +182,7 @@ pub fn settled(series: &Series, record: &Record, revision: u64, now: Instant) ->
         let text = format!("too few requests since then to say whether errors settle ({requests})");
         return Found { text, is_fine: None };
     }
-    let since = minute_of(now).saturating_sub(BEFORE_MINUTES);
+    let since = now.minute() - BEFORE_MINUTES;
     let (before, failed_before) = tally(&|own| own < revision, Some(since));
     let share = |part: u64, whole: u64| if whole == 0 { 0.0 } else { part as f64 / whole as f64 };
     let (rate, rate_before) = (share(errors, requests), share(failed_before, before));
@@ -257,7 +258,7 @@ mod tests {
         let record = Record::draft(&read_rollout(text).unwrap(), at(0));
         let (mut series, now) = (Series::default(), at(0));
         let mut count = |revision: u64, requests: u64, errors: u64| {
-            let mut window = Window::at(minute_of(now), revision);
+            let mut window = Window::at(now.minute(), revision);
             if let Some(tally) = window.tally_mut(Variant::Legacy, None) {
                 (tally.requests, tally.errors) = (requests, errors);
             }

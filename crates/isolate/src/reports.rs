@@ -5,7 +5,7 @@ use super::requests::HOUR_MS;
 use super::{Isolate, Platform};
 use tidegate_model::dimension::Dimension;
 use tidegate_model::plan::Plan;
-use tidegate_model::{Instant, Name};
+use tidegate_model::{Instant, Minute, Name};
 use tidegate_protocol::address::Address;
 use tidegate_protocol::answer::Answer;
 use tidegate_protocol::api::problem::Problem;
@@ -14,7 +14,6 @@ use tidegate_protocol::beacon::{Report, body, is_foreign};
 use tidegate_protocol::decision::{self, is_in_group};
 use tidegate_protocol::message::RequestText;
 use tidegate_protocol::meter::by_value::{Country, plain_value};
-use tidegate_protocol::meter::minute_of;
 
 /// A request that brings a report.
 pub struct Reporting<'a> {
@@ -69,7 +68,7 @@ impl Isolate {
         now_ms: f64,
     ) -> Result<Option<Asking>, Problem> {
         let key = self.exposure_key().ok_or_else(Problem::no_signing_key)?;
-        let minute = minute_of(now_ms);
+        let minute = Minute::of_epoch_ms(now_ms);
         let body::Body { mut reports, asks } = body::read(text, key, reporting.host, minute)?;
         let network = (!self.setup.settings.is_one_network).then(|| key.network(reporting.from, minute));
         let snapshot = self.snapshot();

@@ -4,9 +4,9 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::Name;
 use crate::dimension::Dimension;
 use crate::plan::words::words;
+use crate::{Minute, Name};
 
 words! {
     /// A kind of failure.
@@ -88,7 +88,7 @@ pub struct ScriptError {
     pub legacy: Share,
     /// The minute in which new first had it, counted since 1970, where legacy never had it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub first_on_new: Option<u64>,
+    pub first_on_new: Option<Minute>,
 }
 
 words! {

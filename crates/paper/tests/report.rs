@@ -7,12 +7,11 @@ use tidegate_model::Instant;
 use tidegate_model::command::{Command, Target};
 use tidegate_model::figure::{Basis, Because, Counted, Exposures, Figure, Now, Stands, Unit};
 use tidegate_model::history::{Entry, EntryCause, GatesLeft};
+use tidegate_model::minute::MINUTE_MS;
 use tidegate_model::plan::Plan;
 use tidegate_model::plan::set::read_rollout;
 use tidegate_paper::report::{Input, Minute, SideFigures, report};
 use tidegate_paper::{html, markdown};
-
-const MINUTE_MS: i64 = 60_000;
 
 fn at(minute: i64, second: i64) -> Instant {
     let begin: Instant = "2026-12-02T08:00:00Z".parse().unwrap();

@@ -15,7 +15,6 @@ use serde::{Deserialize, Serialize};
 
 use super::flush::Counted;
 use tidegate_decide::judge::adoption::VIEW;
-use tidegate_model::Name;
 use tidegate_model::dimension::{Dimension, VALUE_BYTES_MAX};
 use tidegate_model::measured::by_value::Troubles;
 use tidegate_model::measured::sample::HASH_BITS;
@@ -23,6 +22,7 @@ use tidegate_model::measured::sliced::SLICES;
 use tidegate_model::measured::{Measure, Quantity, Seen, SlicedCounts, ValueCounts, Window};
 use tidegate_model::serial::pairs;
 use tidegate_model::variant::Variant;
+use tidegate_model::{Minute, Name};
 
 /// What one page view reported of one rollout, already bounded and with its token verified. Whether it was
 /// reported before is the controller's to know: a nonce counts once per metric.
@@ -35,11 +35,11 @@ pub struct Report {
     pub rollout: Name,
     /// Under which revision.
     pub revision: u64,
-    /// The minute of the page, counted since 1970.
-    pub minute: u64,
+    /// The minute of the page.
+    pub minute: Minute,
     /// The minute at which a later screen of the page reported: it is counted there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub screen_minute: Option<u64>,
+    pub screen_minute: Option<Minute>,
     /// The side of the page.
     pub variant: Variant,
     /// The endpoints of the plan that the page is at.
@@ -104,7 +104,7 @@ impl Report {
     /// Makes it the report of the page's `screen`-th screen after the first. The digits in which the screen
     /// goes are zeros in a page's own nonce, since no isolate answers 2^48 pages. Where the screen is,
     /// it is reported to nobody: it counts at no endpoint.
-    pub fn to_screen(&mut self, screen: u16, minute: u64) {
+    pub fn to_screen(&mut self, screen: u16, minute: Minute) {
         if let Some((isolate, count)) = self.nonce.split_at_checked(16)
             && let Ok(count) = u64::from_str_radix(count, 16)
         {
@@ -233,7 +233,7 @@ mod tests {
             is_counted: true,
             rollout: name("shop"),
             revision: 7,
-            minute: 29_000_000,
+            minute: Minute::new(29_000_000),
             screen_minute: None,
             variant: Variant::New,
             endpoints: vec![name("cart")],
@@ -286,7 +286,7 @@ mod tests {
     fn a_screen_is_a_page_view_of_its_own_that_counts_when_it_reports_and_at_no_endpoint() {
         let screen = |screen| {
             let mut report = report();
-            report.to_screen(screen, 29_000_090);
+            report.to_screen(screen, Minute::new(29_000_090));
             report
         };
         let nonces: Vec<String> = [1, 2, SCREENS_MAX].into_iter().map(|number| screen(number).nonce).collect();
@@ -301,7 +301,10 @@ mod tests {
         let counted = screen(1).count();
         let pages =
             |endpoint: Option<&Name>| counted.window.tally(Variant::New, endpoint).map_or(0, |tally| tally.pages);
-        assert_eq!((counted.window.minute, pages(None), pages(report().endpoints.first())), (29_000_090, 1, 0));
+        assert_eq!(
+            (counted.window.minute, pages(None), pages(report().endpoints.first())),
+            (Minute::new(29_000_090), 1, 0)
+        );
         let text = serde_json::to_string(&screen(1)).unwrap_or_default();
         assert_eq!(serde_json::from_str(&text).ok(), Some(screen(1)));
     }

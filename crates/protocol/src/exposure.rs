@@ -31,9 +31,9 @@ use super::beacon::Report;
 use super::beacon::networks::network;
 use super::signing::{self, Key};
 use tidegate_decide::assign::Variant;
-use tidegate_model::Name;
 use tidegate_model::measured::sample::HASH_BITS;
 use tidegate_model::measured::sliced::SLICES;
+use tidegate_model::{Minute, Name};
 
 /// So many flags stand in a token beside the rollout that routed the page.
 pub const FLAGS_MAX: usize = 8;
@@ -48,7 +48,6 @@ const USE_SIGN: &[u8] = b"tidegate exposure 2";
 const USE_SEAL: &[u8] = b"tidegate exposure subject 1";
 const USE_NETWORK: &[u8] = b"tidegate beacon network 1";
 const USE_MESSAGE: &[u8] = b"tidegate message 1";
-const DAY_MINUTES: u64 = 24 * 60;
 /// In a subject's place: it has no slice, since the hash did not deal it out.
 const NO_SLICE: u8 = 127;
 
@@ -101,8 +100,8 @@ impl ExposureKey {
 
     /// A number for the network of an address, which nobody makes an address of again: it takes the key, and is
     /// another one on the next day.
-    pub fn network(&self, address: &str, minute: u64) -> u32 {
-        let [a, b, c, d, ..] = signing::sign(&self.network, &format!("{}~{}", minute / DAY_MINUTES, network(address)));
+    pub fn network(&self, address: &str, minute: Minute) -> u32 {
+        let [a, b, c, d, ..] = signing::sign(&self.network, &format!("{}~{}", minute.day(), network(address)));
         u32::from_le_bytes([a, b, c, d])
     }
 
@@ -115,14 +114,14 @@ impl ExposureKey {
 
     /// The exposures of a token of a page on `host` that counts at `minute`, each as a report that tells nothing
     /// yet.
-    pub fn verify(&self, token: &str, host: &str, minute: u64) -> Option<Vec<Report>> {
+    pub fn verify(&self, token: &str, host: &str, minute: Minute) -> Option<Vec<Report>> {
         let (body, signature) = token.rsplit_once('.')?;
         if !signing::is_signed(&self.sign, &signed(body, host), &URL_SAFE_NO_PAD.decode(signature).ok()?) {
             return None;
         }
         let mut parts = body.strip_prefix("1~")?.split('~');
-        let at: u64 = parts.next()?.parse().ok()?;
-        if minute > at.saturating_add(LIFE_MINUTES) || at > minute.saturating_add(AHEAD_MINUTES) {
+        let at = Minute::new(parts.next()?.parse().ok()?);
+        if minute > at + LIFE_MINUTES || at > minute + AHEAD_MINUTES {
             return None;
         }
         let text = parts.next()?;
@@ -145,7 +144,7 @@ fn signed(body: &str, host: &str) -> String {
     [body, "\n", host].concat()
 }
 
-fn read(part: &str, minute: u64, nonce: String, mask: u64) -> Option<Report> {
+fn read(part: &str, minute: Minute, nonce: String, mask: u64) -> Option<Report> {
     let mut fields = part.split(':');
     let mut next = || fields.next();
     let (rollout, variant, _stage, revision) =
@@ -193,12 +192,12 @@ impl Issuer {
     pub fn issue<'e>(
         &mut self,
         host: &str,
-        minute: u64,
+        minute: Minute,
         exposures: impl Iterator<Item = Exposure<'e>>,
     ) -> Option<String> {
         let nonce = format!("{:016x}{:016x}", self.random, self.count);
         let mask = self.key.mask(&nonce);
-        let mut body = format!("1~{minute}~{nonce}");
+        let mut body = format!("1~{}~{nonce}", minute.get());
         let empty = body.len();
         for exposure in exposures.take(FLAGS_MAX + 1) {
             if body.len() > BODY_BYTES_MAX {
@@ -229,7 +228,7 @@ mod tests {
 
     const KEY: &str = "a key of thirty-two bytes, or so";
     const HOST: &str = "shop.example.com";
-    const MINUTE: u64 = 29_000_000;
+    const MINUTE: Minute = Minute::new(29_000_000);
 
     fn key(text: &str) -> ExposureKey {
         ExposureKey::derive(text).unwrap_or_else(|| unreachable!())
@@ -366,7 +365,7 @@ mod tests {
         assert_eq!((number(KEY, "192.0.2.200", MINUTE), number(KEY, "192.0.2.1", MINUTE + 1)), (own, own));
         assert_ne!(number(KEY, "192.0.3.1", MINUTE), own);
         assert_ne!(number("another key, of thirty-two bytes", "192.0.2.1", MINUTE), own);
-        assert_ne!(number(KEY, "192.0.2.1", MINUTE + DAY_MINUTES), own);
+        assert_ne!(number(KEY, "192.0.2.1", MINUTE + 24 * 60), own);
     }
 
     #[test]
@@ -377,10 +376,10 @@ mod tests {
             (MINUTE, true),
             (MINUTE + 720, true),
             (MINUTE + 721, false),
-            (0, false),
-            (u64::MAX, false),
+            (Minute::EPOCH, false),
+            (Minute::new(u64::MAX), false),
         ] {
-            assert_eq!(key(KEY).verify(&token(), HOST, minute).is_some(), counts, "{minute}");
+            assert_eq!(key(KEY).verify(&token(), HOST, minute).is_some(), counts, "{minute:?}");
         }
     }
 

@@ -350,12 +350,13 @@ impl Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tidegate_model::Minute;
 
     #[test]
     fn both_sides_read_what_the_other_wrote() {
         let counted = Counted {
             rollout: "shop".parse().unwrap_or_else(|_| unreachable!()),
-            window: Window::at(29_000_000, 7),
+            window: Window::at(Minute::new(29_000_000), 7),
             compared: SlicedCounts::default(),
         };
         let batch = Batch { sequence: 4, counted: vec![counted], reports: Vec::new() };

@@ -14,6 +14,7 @@ use super::meter::{self, Meter, Outcome, Visit};
 use tidegate_decide::assign::{Reason, Variant};
 use tidegate_decide::cohort::{SAMPLE_SALT, SLICES_SALT, Seed};
 use tidegate_decide::notify::in_app::InAppMessage;
+use tidegate_model::Minute;
 use tidegate_model::measured::{self, sketch};
 use tidegate_model::plan::Plan;
 
@@ -94,12 +95,13 @@ impl<'a> Measured<'a> {
     }
 
     fn visits(self, at_ms: f64) -> impl Iterator<Item = Visit<'a>> {
+        let minute = Minute::of_epoch_ms(at_ms);
         self.assigned().map(move |(plan, assigned)| Visit {
             plan,
             assigned,
             path: self.path,
             has_opted_out: self.has_opted_out(&assigned),
-            at_ms,
+            minute,
             client: self.decision.client,
             traits: Some(Traits { request: self.request, country: self.decision.country }),
         })
@@ -165,7 +167,7 @@ impl<'a> Measured<'a> {
                     .collect(),
             })
         });
-        issuer.issue(self.host, meter::minute_of(instruments.now_ms), exposures)
+        issuer.issue(self.host, Minute::of_epoch_ms(instruments.now_ms), exposures)
     }
 }
 

@@ -156,6 +156,7 @@ fn has_new(counted: &Counted) -> bool {
 mod tests {
     use super::*;
     use crate::flush::Batch;
+    use tidegate_model::Minute;
     use tidegate_model::measured::{Side, SlicedCounts, Tally, Window};
 
     fn at(ms: i64) -> Instant {
@@ -171,7 +172,7 @@ mod tests {
     }
 
     fn served_new(isolate: &str, revision: u64) -> Flush {
-        let mut window = Window::at(29_666_666, revision);
+        let mut window = Window::at(Minute::new(29_666_666), revision);
         window.sides.push((Side { variant: Variant::New, endpoint: None }, Tally { requests: 1, ..Tally::default() }));
         let batch = Batch {
             sequence: 1,

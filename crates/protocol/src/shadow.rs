@@ -23,7 +23,7 @@ use super::step::{NoAnswer, Step};
 use tidegate_model::plan::{FailureKind, Plan};
 use tidegate_model::shadow::{Answered, Difference, SampleOf, ShadowSample, masked};
 use tidegate_model::subject::SubjectHash;
-use tidegate_model::{Instant, Percentage};
+use tidegate_model::{Instant, Minute, Percentage};
 
 /// A copy that marks itself so, for new's own figures and for what it must not do.
 pub const MARK: &str = "tidegate-shadow";
@@ -203,7 +203,7 @@ impl ShadowCopy {
             plan,
             assigned: self.assigned,
             path: &self.path,
-            at_ms: instruments.now_ms,
+            minute: Minute::of_epoch_ms(instruments.now_ms),
             client: self.client,
             has_opted_out: false,
             traits: None,

@@ -5,11 +5,12 @@ use serde::Serialize;
 
 use super::healthy::LATENCY_QUANTILE;
 use super::run::Simulation;
-use tidegate_decide::series::{MINUTE_MS, Series, Span, minute_of};
+use tidegate_decide::series::{Series, Span};
 use tidegate_model::measured::{Measure, Sketch};
+use tidegate_model::minute::MINUTE_MS;
 use tidegate_model::plan::{Guardrail, Plan};
 use tidegate_model::variant::Variant;
-use tidegate_model::{Name, Percentage};
+use tidegate_model::{Minute, Name, Percentage};
 
 /// Figures are those of the last hundredth of the time so far, which is a dot's width in a plot, but of no
 /// less than guardrails look at where they do not say, and of no more than an hour.
@@ -78,7 +79,7 @@ impl Simulation {
         let live = &self.deployment().rollouts.get(key)?.record.live;
         let metrics = self.deployment().metrics.get(key);
         let span_ms = (self.at_ms() / SPAN_SHARE).clamp(SPAN_MS_MIN, SPAN_MS_MAX).max(self.stepped_ms);
-        let minute = minute_of(self.now()).saturating_sub(span_ms.unsigned_abs() / MINUTE_MS.unsigned_abs());
+        let minute = self.now().minute() - span_ms.unsigned_abs() / MINUTE_MS.unsigned_abs();
         let figures = |variant: Variant| {
             metrics.map_or_else(Figures::default, |metrics| figures(&metrics.series, minute, variant))
         };
@@ -100,7 +101,7 @@ impl Simulation {
     }
 }
 
-fn figures(series: &Series, minute: u64, variant: Variant) -> Figures {
+fn figures(series: &Series, minute: Minute, variant: Variant) -> Figures {
     let (mut requests, mut errors, mut latency) = (0, 0, Sketch::default());
     for tally in
         series.over(Span { revision: 0, minute: Some(minute) }).filter_map(|window| window.tally(variant, None))

@@ -13,8 +13,8 @@ use tidegate_decide::cohort::{SAMPLE_SALT, SLICES_SALT, Seed};
 use tidegate_decide::compiled::{CompiledRollout, GroupIndex};
 /// Of the requests within a visit, one in so many is for a page.
 pub use tidegate_decide::forecast::PAGE_ONE_IN;
-use tidegate_decide::series::{MINUTE_MS, minute_of};
 use tidegate_model::measured::Seen;
+use tidegate_model::minute::MINUTE_MS;
 use tidegate_model::plan::Plan;
 use tidegate_model::record::Record;
 use tidegate_model::subject::SubjectHash;
@@ -25,7 +25,7 @@ use tidegate_model::{Instant, Name};
 /// tenth makes two fifths of the requests.
 const ACTIVITY_SIGMA: f64 = 1.0;
 /// A subject who has not come for so long begins another visit, with a page.
-const VISIT_MS: i64 = 30 * 60_000;
+const VISIT_MS: i64 = 30 * MINUTE_MS;
 /// The bits of a fraction of a millisecond.
 const FRACTION_BITS: u32 = 16;
 /// Of the other requests, one in so many is no GET, so that nothing can answer in new's place.
@@ -48,7 +48,7 @@ pub struct Subject {
 pub struct Request {
     /// By whom.
     pub subject: u32,
-    /// In which minute it comes, counted since 1970.
+    /// In which minute it comes: the number of a [`tidegate_model::Minute`], in half the room.
     pub minute: u32,
     /// Picks the endpoint.
     draw: u32,
@@ -178,7 +178,7 @@ impl Population {
         // In 65,536ths of a millisecond.
         let every = (length_ms << FRACTION_BITS) / i64::try_from(count.max(1)).unwrap_or(i64::MAX);
         let mut at = from.as_epoch_ms() << FRACTION_BITS;
-        let mut minute = minute_of(from) as u32;
+        let mut minute = from.minute().get() as u32;
         let mut minute_ends_ms = (i64::from(minute) + 1) * MINUTE_MS;
         // A copy of its own stays in registers.
         let mut own = chance.clone();

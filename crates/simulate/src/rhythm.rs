@@ -15,9 +15,9 @@
 //! [`watch`]: super::watch
 
 use tidegate_decide::judge::{Evaluation, Judgement, Verdict};
-use tidegate_decide::series::MINUTE_MS;
 use tidegate_model::figure::Because;
 use tidegate_model::live::Phase;
+use tidegate_model::minute::MINUTE_MS;
 
 use super::life::SimulatedRollout;
 use super::run::Simulation;

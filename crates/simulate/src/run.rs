@@ -15,9 +15,9 @@ use super::population::{Dealt, Population, Request, Seats};
 use super::rhythm::STEP_MS_MIN;
 use super::scenario::{Scenario, What};
 use tidegate_decide::deployment::Deployment;
-use tidegate_decide::series::{MINUTE_MS, minute_of};
 use tidegate_model::live::Phase;
 use tidegate_model::measured::{SlicedCounts, Window};
+use tidegate_model::minute::MINUTE_MS;
 use tidegate_model::plan::Plan;
 use tidegate_model::{Instant, Name};
 use tidegate_protocol::flush::Counted;
@@ -272,14 +272,8 @@ impl Simulation {
         self.population.requests(from, length_ms, count, &mut self.chance, &mut self.requests);
         let lived = self.lives.iter_mut().zip(&mut self.seats).zip(&self.revisions).zip(&self.lived);
         for ((life, seats), revision) in lived.filter(|(_, is_lived)| **is_lived).map(|(life, _)| life) {
-            let mut window = life.traffic.count(
-                &self.requests,
-                &self.population,
-                seats,
-                minute_of(from),
-                *revision,
-                &mut self.chance,
-            );
+            let mut window =
+                life.traffic.count(&self.requests, &self.population, seats, from.minute(), *revision, &mut self.chance);
             life.traffic.copy(&mut window, life.shadow_share(), &mut self.chance);
             if !window.sides.is_empty() {
                 life.watch.note(&life.plan, &window);
@@ -311,7 +305,7 @@ impl Simulation {
             What::Count(name, count) => self.platform.report(&life.key, name.as_str(), *count, now),
             What::Reporters(name, count) => {
                 let Some(rollout) = self.platform.deployment().rollouts.get(&life.key) else { return };
-                let mut window = Window::at(minute_of(now), rollout.record.live.revision);
+                let mut window = Window::at(now.minute(), rollout.record.live.revision);
                 if let Some(seats) = self.seats.get(index) {
                     let count = usize::try_from(*count).unwrap_or_default();
                     life.traffic.reporters(name, count, seats, &mut window);

@@ -15,11 +15,11 @@ use fixedbitset::FixedBitSet;
 use rand::RngExt as _;
 use tidegate_decide::judge::adoption::VIEW;
 use tidegate_decide::judge::comparing::questions;
-use tidegate_model::Name;
 use tidegate_model::condition::{Metric, Vital};
 use tidegate_model::measured::{Measure, Quantity, Seen, Window};
 use tidegate_model::plan::Plan;
 use tidegate_model::variant::Variant;
+use tidegate_model::{Minute, Name};
 
 use self::buckets::Buckets;
 use self::seen::{Exposed, SeenSubjects};
@@ -240,7 +240,7 @@ impl Traffic {
         requests: &[Request],
         population: &Population,
         seats: &mut Seats,
-        minute: u64,
+        minute: Minute,
         revision: u64,
         chance: &mut Chance,
     ) -> Window {

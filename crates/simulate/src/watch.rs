@@ -16,15 +16,15 @@ use std::collections::VecDeque;
 
 use tidegate_decide::forecast::{Basis, alarms_per_hour};
 use tidegate_decide::judge::{Evaluation, Figure};
-use tidegate_decide::series::MINUTE_MS;
-use tidegate_model::Name;
 use tidegate_model::condition::metric::Source;
 use tidegate_model::condition::{Op, Term, WINDOW_DEFAULT, Window as Over};
 use tidegate_model::live::LiveState;
 use tidegate_model::measured::sketch::bucket;
 use tidegate_model::measured::{Tally, Window};
+use tidegate_model::minute::MINUTE_MS;
 use tidegate_model::plan::{Guardrail, Plan};
 use tidegate_model::variant::Variant;
+use tidegate_model::{Minute, Name};
 
 use super::healthy::Healthy;
 use super::rhythm::CALM_MS;
@@ -59,7 +59,7 @@ struct Counted {
     /// The length of its span, in minutes.
     minutes: u64,
     /// By window: its minute, the observations, and those of them that count.
-    windows: VecDeque<(u64, u64, u64)>,
+    windows: VecDeque<(Minute, u64, u64)>,
 }
 
 impl Watch {
@@ -122,7 +122,7 @@ impl Watch {
                 let (observed, counting) = tally.map_or((0, 0), |tally| counts(term, tally));
                 counted.windows.push_back((window.minute, observed, counting));
                 let kept = counted.minutes + margin;
-                while counted.windows.front().is_some_and(|(minute, ..)| minute + kept < window.minute) {
+                while counted.windows.front().is_some_and(|(minute, ..)| *minute + kept < window.minute) {
                     counted.windows.pop_front();
                 }
             }
@@ -155,12 +155,12 @@ impl Watch {
 impl Counted {
     /// Whether a term may be true, whichever of these windows its span has.
     fn is_near(&self, term: &Term, margin: u64) -> bool {
-        let last = self.windows.back().map_or(0, |(minute, ..)| *minute);
+        let last = self.windows.back().map_or(Minute::EPOCH, |(minute, ..)| *minute);
         let (mut all, mut least, mut counting) = (0, 0, 0);
         for (minute, observed, own) in &self.windows {
             all += observed;
             counting += own;
-            if minute + self.minutes > last + margin {
+            if *minute + self.minutes > last + margin {
                 least += observed;
             }
         }

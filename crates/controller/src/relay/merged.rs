@@ -3,8 +3,8 @@
 
 use std::collections::HashMap;
 
-use tidegate_model::Name;
 use tidegate_model::measured::SlicedCounts;
+use tidegate_model::{Minute, Name};
 use tidegate_protocol::beacon::Report;
 use tidegate_protocol::flush::{Batch, Counted};
 
@@ -19,7 +19,7 @@ const REPORTS_BYTES_MAX: usize = 200_000;
 pub struct Merged {
     rows: Vec<Counted>,
     /// Where the windows are that are being added to: by rollout, revision and minute.
-    open: HashMap<(Name, u64, u64), usize>,
+    open: HashMap<(Name, u64, Minute), usize>,
     reports: Vec<Report>,
 }
 
@@ -93,7 +93,7 @@ mod tests {
     use tidegate_model::variant::Variant;
 
     fn counted(rollout: &str, minute: u64, requests: u64) -> Counted {
-        let mut window = Window::at(minute, 1);
+        let mut window = Window::at(Minute::new(minute), 1);
         if let Some(tally) = window.tally_mut(Variant::New, None) {
             tally.requests = requests;
         }

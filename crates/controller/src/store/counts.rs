@@ -7,7 +7,7 @@
 //! 3. So loading the last checkpoint and adding the log counts each acknowledged batch once, whatever
 //!    died when.
 
-use super::{Batch, Row, Storage, StorageError, incoming};
+use super::{Batch, Row, Storage, StorageError, Value, incoming};
 use crate::turn::Turn;
 use tidegate_decide::deployment::Deployment;
 use tidegate_decide::judge::Judge;
@@ -15,11 +15,11 @@ use tidegate_decide::judge::notifications::Message;
 use tidegate_decide::metrics::RolloutMetrics;
 use tidegate_decide::notify::Memory;
 use tidegate_decide::rollout::Rollout;
-use tidegate_decide::series::minute_of;
 use tidegate_decide::values;
 use tidegate_model::measured::Window;
+use tidegate_model::minute::DAY_MINUTES;
 use tidegate_model::record::Record;
-use tidegate_model::{Instant, Name};
+use tidegate_model::{Instant, Minute, Name};
 use tidegate_protocol::api::metrics::{Asked, InForce, last_views};
 
 /// What is stored of each rollout's counts; it goes with the rollout.
@@ -27,7 +27,6 @@ const OF_ROLLOUTS: [&str; 7] = ["windows", "totals", "judges", "signal_minutes",
 
 /// JavaScript's numbers are whole up to here.
 pub const REVISION_MAX: u64 = 1 << 53;
-const DAY_MINUTES: u64 = 24 * 60;
 /// Minutes are kept this long, for plots.
 pub const MINUTES_KEPT: u64 = 2 * DAY_MINUTES;
 /// Hours, days and signals are kept this long.
@@ -45,11 +44,23 @@ const NONCE_MINUTES_KEPT: u64 = REPORT_MINUTES_MAX + 60;
 
 /// What a page view of a rollout has counted for.
 pub struct Nonce<'a> {
-    pub minute: u64,
+    pub minute: Minute,
     pub nonce: &'a str,
     pub rollout: &'a str,
     /// A list of words, a space before each.
     pub known: String,
+}
+
+impl From<Minute> for Value {
+    fn from(minute: Minute) -> Self {
+        minute.get().into()
+    }
+}
+
+impl Row {
+    pub(super) fn minute(&self, column: usize) -> Minute {
+        Minute::new(self.number(column))
+    }
 }
 
 impl Batch {
@@ -137,7 +148,7 @@ impl Batch {
     }
 
     /// A report of a signal, with the minute that it stands with.
-    pub fn signal(&mut self, rollout: &Name, name: &str, minute: u64, value: f64, now: Instant) {
+    pub fn signal(&mut self, rollout: &Name, name: &str, minute: Minute, value: f64, now: Instant) {
         self.push(
             "INSERT INTO signal_minutes (rollout, name, minute, sum, last_at, last) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET sum = sum + excluded.sum, last_at = excluded.last_at, last = excluded.last",
             [rollout.into(), name.into(), minute.into(), value.into(), now.into(), value.into()],
@@ -162,8 +173,7 @@ impl Batch {
 
     /// What is too old goes.
     pub fn prune<'a>(&mut self, rollouts: impl Iterator<Item = &'a Name>, now: Instant) {
-        let before = |minutes: u64| minute_of(now).saturating_sub(minutes);
-        let oldest_ms = |ms: i64| now.as_epoch_ms().saturating_sub(ms);
+        let before = |minutes: u64| now.minute() - minutes;
         for rollout in rollouts {
             let kept = [
                 (1, MINUTES_KEPT),
@@ -184,13 +194,13 @@ impl Batch {
             );
             self.push(
                 "DELETE FROM messages WHERE rollout = ? AND at < ?",
-                [rollout.into(), oldest_ms(MESSAGE_MS_KEPT).into()],
+                [rollout.into(), now.minus_ms(MESSAGE_MS_KEPT).into()],
             );
         }
         self.prune_outbox(now);
         self.push("DELETE FROM nonces WHERE minute < ?", [before(NONCE_MINUTES_KEPT).into()]);
         self.prune_deliveries(now);
-        self.push("DELETE FROM isolates WHERE at < ?", [oldest_ms(ISOLATE_MS_KEPT).into()]);
+        self.push("DELETE FROM isolates WHERE at < ?", [now.minus_ms(ISOLATE_MS_KEPT).into()]);
     }
 }
 
@@ -218,8 +228,8 @@ pub fn isolates_since(storage: &mut dyn Storage, ms: i64) -> Result<Vec<(String,
 /// When the storage refuses.
 pub fn known_nonces(
     storage: &mut dyn Storage,
-    views: &[(u64, &str, &str)],
-) -> Result<Vec<(u64, String, String, String)>, StorageError> {
+    views: &[(Minute, &str, &str)],
+) -> Result<Vec<(Minute, String, String, String)>, StorageError> {
     if views.is_empty() {
         return Ok(Vec::new());
     }
@@ -228,7 +238,7 @@ pub fn known_nonces(
     let rows = storage.rows(statement, &[views.as_str().into()])?;
     Ok(rows
         .iter()
-        .map(|row| (row.number(0), row.text(1).to_owned(), row.text(2).to_owned(), row.text(3).to_owned()))
+        .map(|row| (row.minute(0), row.text(1).to_owned(), row.text(2).to_owned(), row.text(3).to_owned()))
         .collect())
 }
 
@@ -251,11 +261,11 @@ pub fn load(
         let record = &rollout.record;
         (rollout.plan.key.clone(), record.begun, record.begun_revision, begun_minute(record, now))
     };
-    let keys: Vec<(Name, Instant, u64, u64)> = deployment.rollouts.iter().map(of).collect();
+    let keys: Vec<(Name, Instant, u64, Minute)> = deployment.rollouts.iter().map(of).collect();
     for (key, begun, begun_revision, begun_minute) in keys {
         let metrics = deployment.metrics.get_mut(&key);
         // What an earlier attempt counted is nobody's evidence; legacy's last day is compared with.
-        let day = minute_of(now).saturating_sub(DAY_MINUTES);
+        let day = (now.minute() - DAY_MINUTES).get();
         let wanted = format!("(revision >= {begun_revision} OR minute >= {day})");
         windows(turn.storage, &key, &wanted, &mut |window| match window {
             Some(window) => metrics.restore(window),
@@ -311,13 +321,13 @@ pub fn load(
 }
 
 /// Since when an attempt's signals count, and at least those of the last day.
-fn begun_minute(record: &Record, now: Instant) -> u64 {
-    minute_of(record.begun).min(minute_of(now).saturating_sub(DAY_MINUTES))
+fn begun_minute(record: &Record, now: Instant) -> Minute {
+    record.begun.minute().min(now.minute() - DAY_MINUTES)
 }
 
 fn restore_signal(metrics: &mut RolloutMetrics, row: &Row) {
     if let Some(last_at) = row.moment(3) {
-        metrics.signals.restore(row.text(0), row.number(1), row.real(2), last_at, row.real(4));
+        metrics.signals.restore(row.text(0), row.minute(1), row.real(2), last_at, row.real(4));
     }
 }
 
@@ -346,11 +356,11 @@ fn windows(
     let statement = format!(
         "SELECT minutes, minute, revision, data FROM windows WHERE rollout = ? AND (minutes, minute, revision) > (?, ?, ?) AND is_folded = 0 AND {wanted} ORDER BY minutes, minute, revision LIMIT {PAGE}"
     );
-    let mut after = (0, 0, 0);
+    let mut after = (0, Minute::EPOCH, 0);
     loop {
         let rows = storage.rows(&statement, &[key.into(), after.0.into(), after.1.into(), after.2.into()])?;
         for row in &rows {
-            after = (row.number(0), row.number(1), row.number(2));
+            after = (row.number(0), row.minute(1), row.number(2));
             tell(Window::parse(row.text(3)));
         }
         if rows.len() < PAGE {
@@ -368,20 +378,20 @@ pub fn views(
     storage: &mut dyn Storage,
     key: &Name,
     asked: &Asked,
-    tell: &mut dyn FnMut(u64, u64, &str),
+    tell: &mut dyn FnMut(Minute, u64, &str),
 ) -> Result<(), StorageError> {
     let statement = format!(
         "SELECT minute, revision, data -> ? FROM windows WHERE rollout = ? AND minutes = ? AND (minute, revision) > (?, ?) AND is_folded = 1 ORDER BY minute, revision LIMIT {PAGE}"
     );
     let endpoint = format!("$.\"{}\"", asked.endpoint.as_ref().map_or("", Name::as_str));
-    let mut after = (asked.minute().saturating_sub(1), REVISION_MAX);
+    let mut after = (asked.minute() - 1, REVISION_MAX);
     loop {
         let rows = storage.rows(
             &statement,
             &[endpoint.as_str().into(), key.into(), asked.minutes.into(), after.0.into(), after.1.into()],
         )?;
         for row in &rows {
-            after = (row.number(0), row.number(1));
+            after = (row.minute(0), row.number(1));
             tell(after.0, after.1, row.text(2));
         }
         if rows.len() < PAGE {
@@ -394,7 +404,7 @@ pub fn views(
 ///
 /// # Errors
 /// When the storage refuses.
-pub fn in_force(storage: &mut dyn Storage, key: &Name, minute: u64) -> Result<Vec<(u64, InForce)>, StorageError> {
+pub fn in_force(storage: &mut dyn Storage, key: &Name, minute: Minute) -> Result<Vec<(u64, InForce)>, StorageError> {
     let statement = "SELECT revision, CASE WHEN entry ->> '$.state.killed' OR entry ->> '$.state.phase' = 'draft' THEN 0 ELSE entry ->> '$.state.percentage' END, COALESCE(entry ->> '$.state.version', '') FROM history WHERE rollout = ?1 AND revision >= (SELECT COALESCE(MIN(revision), 0) FROM windows WHERE rollout = ?1 AND minute >= ?2) ORDER BY revision";
     let rows = storage.rows(statement, &[key.into(), minute.into()])?;
     let version = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());

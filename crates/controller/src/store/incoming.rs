@@ -3,7 +3,6 @@
 
 use super::{Batch, Storage, StorageError};
 use tidegate_decide::deployment::Deployment;
-use tidegate_decide::series::minute_of;
 use tidegate_decide::sources::{About, AlertStatus, KnownAlert, PullState, RESOLVED_MS_MAX};
 use tidegate_model::{Instant, Name};
 use tidegate_protocol::receive::BODY_PREFIX;
@@ -165,7 +164,7 @@ pub fn load(storage: &mut dyn Storage, deployment: &mut Deployment) -> Result<()
         // What alerts set holds for longer than reports are loaded.
         for (signal, at) in metrics.sources.levels() {
             let level = if metrics.sources.level(&signal) == AlertStatus::Firing { 1.0 } else { 0.0 };
-            metrics.signals.restore(&signal, minute_of(at), 0.0, at, level);
+            metrics.signals.restore(&signal, at.minute(), 0.0, at, level);
         }
         for signal in metrics.sources.blank_levels() {
             metrics.signals.blank(&signal, metrics.sources.changed_at(&signal).unwrap_or(Instant::from_epoch_ms(0)));

@@ -22,7 +22,7 @@ use tidegate_decide::rollout::{Change, Rollout};
 use tidegate_model::command::Command;
 use tidegate_model::history::Entry;
 use tidegate_model::plan::limits::REVISION_MAX;
-use tidegate_model::{Instant, Name};
+use tidegate_model::{Instant, Minute, Name};
 use tidegate_protocol::api::Reply;
 use tidegate_protocol::api::prometheus::LastChange;
 use tidegate_protocol::relays::Layout;
@@ -327,7 +327,7 @@ pub struct Stored {
     /// The rollouts that went.
     pub removed: Vec<Removed>,
     /// When what was too old last went.
-    pub pruned_minute: u64,
+    pub pruned_minute: Minute,
     /// Which relays there are.
     pub layout: Layout,
 }
@@ -340,11 +340,11 @@ pub struct Stored {
 pub fn load(turn: &mut Turn<'_>, unreadable: &mut Vec<String>) -> Result<Stored, StorageError> {
     schema::open(turn)?;
     let mut deployment = Deployment::default();
-    let mut pruned_minute = 0;
+    let mut pruned_minute = Minute::EPOCH;
     let mut layout = Layout::default();
     for row in turn.storage.rows("SELECT name, value FROM deployment", &[])? {
         match row.text(0) {
-            "pruned_minute" => pruned_minute = row.number(1),
+            "pruned_minute" => pruned_minute = row.minute(1),
             "plans" => deployment.plans = row.number(1),
             "relays" => layout.leaves = u32::try_from(row.number(1)).unwrap_or_default(),
             "relays_fan" => layout.fan = u32::try_from(row.number(1)).unwrap_or_default(),

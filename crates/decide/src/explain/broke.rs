@@ -1,13 +1,11 @@
 //! Sentences about what broke.
 
-use tidegate_model::Instant;
 use tidegate_model::broke::{Broke, Failure, FailureClass, People, ScriptError, Share, StandsOut, Trouble};
 use tidegate_model::dimension::Dimension;
 use tidegate_model::figure::Unit;
 use tidegate_model::number::Grouped;
 
 use super::amount;
-use crate::series::MINUTE_MS;
 
 /// What broke, a sentence for each thing: `5xx at api (/api/*): 38 of 500 requests on new, 2 of 9,500 on legacy`.
 pub fn broke(broke: &Broke) -> Vec<String> {
@@ -70,10 +68,9 @@ fn share(own: &Share) -> String {
 }
 
 fn script(own: &ScriptError) -> String {
-    let first = own.first_on_new.map(|minute| {
-        let at = Instant::from_epoch_ms(i64::try_from(minute).unwrap_or_default().saturating_mul(MINUTE_MS));
-        format!("; first seen on new {}, and never on legacy", at.to_words())
-    });
+    let first = own
+        .first_on_new
+        .map(|minute| format!("; first seen on new {}, and never on legacy", minute.start().to_words()));
     format!("{}: {}{}", own.fingerprint, both(&own.new, &own.legacy, "page views"), first.unwrap_or_default())
 }
 
@@ -99,6 +96,7 @@ fn affected(people: &People) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tidegate_model::Minute;
 
     #[test]
     fn what_broke_is_said_with_its_counts_on_both_sides() {
@@ -116,7 +114,7 @@ mod tests {
                 fingerprint: "TypeError: x is undefined at app.js".into(),
                 new: Share { count: 12, of: 400 },
                 legacy: Share { count: 0, of: 7_000 },
-                first_on_new: Some(29_000_000),
+                first_on_new: Some(Minute::new(29_000_000)),
             }],
             stands_out: vec![
                 StandsOut {

@@ -2,6 +2,7 @@
 
 use super::comparing::ComparisonKey;
 use crate::overdispersion::SideSlices;
+use tidegate_model::Minute;
 use tidegate_model::measured::SlicedCounts;
 use tidegate_model::measured::sketch::{shift, value};
 use tidegate_model::variant::Variant;
@@ -9,7 +10,7 @@ use tidegate_model::variant::Variant;
 /// Exposures and events of what has arrived; `None` for nothing, or without an edge.
 pub(super) fn slices_of(
     question: &ComparisonKey,
-    edge: Option<(i16, u64)>,
+    edge: Option<(i16, Minute)>,
     compared: &SlicedCounts,
 ) -> Option<SideSlices> {
     let mut slices = SideSlices::default();

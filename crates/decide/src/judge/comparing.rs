@@ -21,12 +21,12 @@ use crate::means::MeanComparison;
 use crate::overdispersion::SideSlices;
 use crate::own_past::OwnPast;
 use crate::past::{Past, Pasts};
-use crate::series::{Series, Span, minute_of};
+use crate::series::{Series, Span};
 use tidegate_model::condition::{Metric, Op, Term};
 use tidegate_model::measured::{Measure, Quantity, Sketch, SlicedCounts};
 use tidegate_model::plan::Plan;
 use tidegate_model::variant::Variant;
-use tidegate_model::{Duration, Instant, Name};
+use tidegate_model::{Duration, Instant, Minute, Name};
 
 /// Legacy's quantile is taken from the last hour.
 const EDGE_MINUTES: u64 = 60;
@@ -209,7 +209,7 @@ pub struct ComparisonTracker {
     /// The same by bin, of the last revision.
     pub(super) open_bins: (u64, SideBins),
     /// The bucket in which legacy's quantile lies, and the minute in which that was looked up.
-    pub edge: Option<(i16, u64)>,
+    pub edge: Option<(i16, Minute)>,
     /// When evidence was last added.
     pub added_at: Option<Instant>,
 }
@@ -376,8 +376,8 @@ impl ComparisonTracker {
         }
     }
 
-    /// Takes in what has arrived of new where all are on new, by the minute since 1970. Of quantiles there is none.
-    pub fn take_own(&mut self, compared: &SlicedCounts, minute: u64) {
+    /// Takes in what has arrived of new where all are on new, by this minute. Of quantiles there is none.
+    pub fn take_own(&mut self, compared: &SlicedCounts, minute: Minute) {
         if self.question.direction == Direction::More
             && self.question.quantities().is_some()
             && let Some(arrived) = slices_of(&self.question, self.edge, compared)
@@ -389,12 +389,12 @@ impl ComparisonTracker {
     /// Looks legacy's quantile up for what will arrive, once a minute.
     pub fn look_up_edge(&mut self, series: &Series, now: Instant) {
         let Some((measure, per_mille)) = self.question.quantile() else { return };
-        let minute = minute_of(now);
+        let minute = now.minute();
         if self.edge.is_some_and(|(_, looked_up)| looked_up == minute) {
             return;
         }
         let mut sketch = Sketch::default();
-        for window in series.over(Span { revision: 0, minute: Some(minute.saturating_sub(EDGE_MINUTES)) }) {
+        for window in series.over(Span { revision: 0, minute: Some(minute - EDGE_MINUTES) }) {
             let tally = window.tally(Variant::Legacy, self.question.endpoint.as_ref());
             if let Some(own) = tally.and_then(|tally| tally.sketch(&measure)) {
                 sketch.merge(own);

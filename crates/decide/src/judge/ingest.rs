@@ -6,7 +6,6 @@ use super::metrics_view::MetricsView;
 use crate::evidence::Window;
 use crate::firsts::{AtRisk, Firsts};
 use crate::past::Pasts;
-use crate::series::minute_of;
 use tidegate_model::Duration;
 use tidegate_model::measured::{Quantity, SlicedCounts};
 use tidegate_model::plan::Plan;
@@ -68,7 +67,7 @@ impl Judge {
                 gathering.take(*revision, compared, minute, now);
                 gathering.take_bins(*revision, compared, minute);
                 if is_alone && !metrics_view.has_legacy() {
-                    gathering.take_own(compared, minute_of(now));
+                    gathering.take_own(compared, now.minute());
                 }
                 if !is_alone {
                     gathering.alone = None;

@@ -6,7 +6,7 @@ use super::adoption::{self, OPTED_OUT, VIEW};
 use super::term::Manner;
 use crate::past::Pasts;
 use crate::probes;
-use crate::series::{MINUTE_MS, Series, Span, minute_of};
+use crate::series::{Series, Span};
 use crate::signals::{Signals, before};
 use crate::sources::{fresh_for, heartbeat_of};
 use tidegate_model::condition::metric::Source;
@@ -14,11 +14,12 @@ use tidegate_model::condition::{Metric, Window as Over};
 use tidegate_model::figure::Missing;
 use tidegate_model::live::{LiveState, Phase};
 use tidegate_model::measured::{Measure, Sample, Sketch, Tally, Window};
+use tidegate_model::minute::{DAY_MINUTES, MINUTE_MS};
 use tidegate_model::plan::Plan;
 use tidegate_model::plan::words::SignalKind;
 use tidegate_model::record::Record;
 use tidegate_model::variant::Variant;
-use tidegate_model::{Duration, Instant, Name, Percentage};
+use tidegate_model::{Duration, Instant, Minute, Name, Percentage};
 
 /// What is measured may be this old before it says nothing any more, whatever the span.
 const STALE_MS_MIN: i64 = 2 * MINUTE_MS;
@@ -153,18 +154,15 @@ impl MetricsView<'_> {
 
     /// The same of legacy, over the last day in which it had traffic.
     pub fn read_last_of_legacy(&self, metric: &Metric, endpoint: Option<&Name>) -> (Reading, Option<Instant>) {
-        const DAY_MINUTES: u64 = 24 * 60;
         let has_traffic = |window: &&Window| {
             window.tally(Variant::Legacy, endpoint).is_some_and(|tally| tally.requests + tally.pages > 0)
         };
-        let Some(last) =
-            self.series.iter().filter(has_traffic).map(|window| window.minute + u64::from(window.minutes)).max()
-        else {
+        let Some(end) = self.series.iter().filter(has_traffic).map(Window::end).max() else {
             return (Reading::none(Missing::NoLegacy), None);
         };
-        let windows = self.series.over(Span { revision: 0, minute: Some(last.saturating_sub(DAY_MINUTES)) }).collect();
+        let windows = self.series.over(Span { revision: 0, minute: Some(end - DAY_MINUTES) }).collect();
         let reading = Gathered { windows, variant: Variant::Legacy, endpoint }.read(metric);
-        (reading, i64::try_from(last).ok().map(|minute| Instant::from_epoch_ms(minute.saturating_mul(MINUTE_MS))))
+        (reading, Some(end.start()))
     }
 
     /// Why nothing can be said, when nothing has come in for too long.
@@ -193,9 +191,9 @@ impl MetricsView<'_> {
     }
 
     /// The first whole minute that counts, where something is left out after the stage's entry.
-    fn warm(&self, over: Over) -> Option<u64> {
+    fn warm(&self, over: Over) -> Option<Minute> {
         let since = if over == Over::Attempt { self.record.begun } else { self.record.entered };
-        self.after.map(|after| minute_of(since.plus(after).plus(Duration::minutes(1))))
+        self.after.map(|after| since.plus(after).plus(Duration::minutes(1)).minute())
     }
 
     /// Since when a span measures; none reaches before the attempt.
@@ -207,7 +205,7 @@ impl MetricsView<'_> {
             Over::Last(duration) => {
                 // Whole minutes, the one under way included.
                 let minutes = duration.as_ms().div_ceil(MINUTE_MS.unsigned_abs());
-                let minute = minute_of(self.now).saturating_sub(minutes);
+                let minute = self.now.minute() - minutes;
                 Span { revision: begun, minute: Some(minute.max(warm.unwrap_or_default())) }
             }
         }

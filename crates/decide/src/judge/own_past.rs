@@ -68,7 +68,7 @@ mod tests {
     use tidegate_model::plan::set::read_rollout;
     use tidegate_model::record::Record;
     use tidegate_model::variant::Variant;
-    use tidegate_model::{Instant, Percentage};
+    use tidegate_model::{Minute, Percentage};
 
     const PLAN: &str = r#"{"key":"shop","routes":["/*"],"upstreams":{"legacy":"https://l.example","new":"https://n.example"},"stage":[{"name":"full","percentage":100,"hold":"1h"}]}"#;
 
@@ -80,11 +80,11 @@ mod tests {
             let is_failing = |slice: u8| (u64::from(slice) * 37 + at * 13) % 100 < u64::from(failing);
             trials.slices = (0..100).map(|slice| (slice, 10, u32::from(is_failing(slice)))).collect();
         }
-        let mut window = Window::at(at, 0);
+        let mut window = Window::at(Minute::new(at), 0);
         if let Some(tally) = window.tally_mut(Variant::New, None) {
             (tally.requests, tally.errors) = (1_000, u64::from(failing));
         }
-        let now = Instant::from_epoch_ms(at as i64 * 60_000);
+        let now = Minute::new(at).start();
         metrics.count(window, &compared, now);
         metrics.evaluate(&plan, record, 0, now).clone()
     }
@@ -93,7 +93,7 @@ mod tests {
     fn with_nobody_on_legacy_a_doubling_is_said_and_rolls_nothing_back() {
         let plan = read_rollout(PLAN).unwrap_or_else(|_| unreachable!());
         let start = 1_440 * 20_000;
-        let mut record = Record::draft(&plan, Instant::from_epoch_ms(start as i64 * 60_000));
+        let mut record = Record::draft(&plan, Minute::new(start).start());
         (record.live.phase, record.live.percentage) = (Phase::Completed, Percentage::FULL);
         let mut metrics = RolloutMetrics::default();
         let quiet = |at: u64| if at.is_multiple_of(3) { 11 } else { 10 };

@@ -21,7 +21,7 @@ use crate::problems::Lasting;
 use tidegate_model::condition::Condition;
 use tidegate_model::measured::Quantity;
 use tidegate_model::serial::known_entries;
-use tidegate_model::{Duration, Instant};
+use tidegate_model::{Duration, Instant, Minute};
 
 /// Borrowed to be written, owned where it was read.
 #[derive(Serialize, Deserialize)]
@@ -69,7 +69,7 @@ struct StoredTracker<'a> {
     #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
     open: Cow<'a, [(u64, SideSlices)]>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    edge: Option<(i16, u64)>,
+    edge: Option<(i16, Minute)>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     added_at: Option<Instant>,
 }

@@ -3,9 +3,9 @@
 use super::adoption::VIEW;
 use super::comparing::ComparisonTracker;
 use super::metrics_view::{MetricsView, Reading};
-use crate::series::MINUTE_MS;
 use tidegate_model::condition::{Bound, Dimension, Metric, Op, Term, WINDOW_DEFAULT, Window};
 use tidegate_model::figure::{Basis, Because, Figure, Missing, Now, Unit};
+use tidegate_model::minute::MINUTE_MS;
 use tidegate_model::plan::words::Action;
 use tidegate_model::variant::Variant;
 use tidegate_model::{Duration, Instant};

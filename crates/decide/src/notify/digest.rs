@@ -8,14 +8,12 @@ use crate::judge::words::count;
 use crate::judge::{Evaluation, Verdict};
 use crate::metrics::RolloutMetrics;
 use crate::rollout::Rollout;
-use crate::series::minute_of;
 use tidegate_model::Instant;
 use tidegate_model::figure::Unit;
 use tidegate_model::live::Phase;
+use tidegate_model::minute::DAY_MINUTES;
 use tidegate_model::notification::{Notification, NotificationKind, Urgency};
 use tidegate_model::variant::Variant;
-
-const DAY_MINUTES: u64 = 24 * 60;
 
 /// Whether digests are sent: from the start to the end.
 fn is_under_way(rollout: &Rollout) -> bool {
@@ -63,7 +61,7 @@ pub(super) fn due_at(rollout: &Rollout, memory: Option<&Memory>, now: Instant) -
 
 /// The requests of the last day, on both sides.
 fn traffic(metrics: &RolloutMetrics, now: Instant) -> String {
-    let from = minute_of(now).saturating_sub(DAY_MINUTES);
+    let from = now.minute() - DAY_MINUTES;
     let windows = || metrics.series.iter().filter(|window| window.minute >= from);
     let of = |variant: Variant| {
         let tallies = windows().filter_map(|window| window.tally(variant, None));

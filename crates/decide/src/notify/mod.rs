@@ -196,10 +196,10 @@ mod tests {
     use tidegate_model::command::{Cause, Command, Setting, Target};
     use tidegate_model::history::KvFound;
     use tidegate_model::measured::{SlicedCounts, Window};
+    use tidegate_model::minute::MINUTE_MS;
     use tidegate_model::plan::set::read_rollout;
     use tidegate_model::variant::Variant;
 
-    const MINUTE_MS: i64 = 60_000;
     const HOUR_MS: i64 = 60 * MINUTE_MS;
     const DAY_MS: i64 = 24 * HOUR_MS;
     /// A Tuesday.
@@ -271,7 +271,7 @@ mod tests {
             let (legacy, new) = self.requests;
             if legacy + new > 0 {
                 let revision = self.deployment.rollouts.get(&key).unwrap().record.live.revision;
-                let mut window = Window::at(crate::series::minute_of(self.now), revision);
+                let mut window = Window::at(self.now.minute(), revision);
                 window.tally_mut(Variant::Legacy, None).unwrap().requests = legacy;
                 window.tally_mut(Variant::New, None).unwrap().requests = new;
                 self.deployment.metrics.get_mut(&key).count(window, &SlicedCounts::default(), self.now);

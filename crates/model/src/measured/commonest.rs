@@ -12,6 +12,8 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::Minute;
+
 /// So many kinds are kept.
 pub const KINDS_MAX: usize = 8;
 /// The longest text of one, in bytes.
@@ -24,8 +26,8 @@ pub struct Kind {
     pub what: String,
     /// How often it was met, at least.
     pub count: u64,
-    /// The first minute in which it was, counted since 1970.
-    pub first: u64,
+    /// The first minute in which it was.
+    pub first: Minute,
 }
 
 /// The commonest kinds.
@@ -50,7 +52,7 @@ fn read_kinds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Kind>, D
 
 impl Commonest {
     /// Adds what was met once in a minute. A text that is empty or too long is none.
-    pub fn add(&mut self, what: &str, minute: u64) {
+    pub fn add(&mut self, what: &str, minute: Minute) {
         self.note(Kind { what: what.to_owned(), count: 1, first: minute });
         self.shrink();
     }
@@ -120,14 +122,14 @@ mod tests {
     use super::*;
 
     fn reported(own: &Commonest) -> Vec<(&str, u64, u64)> {
-        own.most().into_iter().map(|kind| (kind.what.as_str(), kind.count, kind.first)).collect()
+        own.most().into_iter().map(|kind| (kind.what.as_str(), kind.count, kind.first.get())).collect()
     }
 
     #[test]
     fn while_there_is_room_counts_are_exact_in_any_order() {
         let mut forwards = Commonest::default();
         let mut backwards = Commonest::default();
-        let met: Vec<(String, u64)> = (0..40).map(|n| (format!("kind {}", n % 7), 100 + n)).collect();
+        let met: Vec<(String, Minute)> = (0..40).map(|n| (format!("kind {}", n % 7), Minute::new(100 + n))).collect();
         met.iter().for_each(|(what, minute)| forwards.add(what, *minute));
         met.iter().rev().for_each(|(what, minute)| backwards.add(what, *minute));
         assert_eq!(forwards, backwards);
@@ -146,7 +148,7 @@ mod tests {
             // One of four is a kind of its own.
             let what = if n % 4 == 3 { format!("flood {n}") } else { format!("real {}", n % 3) };
             let mut one = Commonest::default();
-            one.add(&what, n);
+            one.add(&what, Minute::new(n));
             own.merge(&one);
         }
         let all = reported(&own);

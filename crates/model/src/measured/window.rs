@@ -10,9 +10,9 @@ use super::by_value::ByValue;
 use super::sample::Sample;
 use super::sketch::Sketch;
 use super::tally::{Measure, NAMES_MAX, Tally};
-use crate::Name;
 use crate::serial::pairs;
 use crate::variant::Variant;
+use crate::{Minute, Name};
 
 /// A variant, everywhere or at one endpoint of the plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,8 +27,8 @@ pub struct Side {
 /// One rollout under one revision in one span of time.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Window {
-    /// Its first minute, counted since 1970.
-    pub minute: u64,
+    /// Its first minute.
+    pub minute: Minute,
     /// How many minutes it spans.
     pub minutes: u32,
     /// The revision that subjects were assigned under.
@@ -84,7 +84,7 @@ impl Window {
 
     /// Nothing at all.
     pub const NOTHING: Self = Self {
-        minute: 0,
+        minute: Minute::EPOCH,
         minutes: 1,
         revision: 0,
         sides: Vec::new(),
@@ -95,8 +95,13 @@ impl Window {
     };
 
     /// An empty minute.
-    pub fn at(minute: u64, revision: u64) -> Self {
+    pub fn at(minute: Minute, revision: u64) -> Self {
         Self { minute, revision, ..Self::NOTHING }
+    }
+
+    /// The minute after its last.
+    pub fn end(&self) -> Minute {
+        self.minute + u64::from(self.minutes)
     }
 
     /// What happened on a side; `None` for nothing.
@@ -215,7 +220,7 @@ mod tests {
     }
 
     fn window() -> Window {
-        let mut window = Window::at(29_000_000, 7);
+        let mut window = Window::at(Minute::new(29_000_000), 7);
         if let Some(tally) = window.tally_mut(Variant::New, Some(&name("api"))) {
             (tally.requests, tally.errors, tally.rescued, tally.js_errors) = (9, 2, 1, 3);
             (tally.client_errors, tally.timeouts, tally.abandoned, tally.broken) = (4, 1, 5, 6);
@@ -275,7 +280,7 @@ mod tests {
 
     #[test]
     fn what_did_not_happen_is_not_reported() {
-        let mut window = Window::at(29_000_000, 7);
+        let mut window = Window::at(Minute::new(29_000_000), 7);
         if let Some(tally) = window.tally_mut(Variant::New, None) {
             tally.requests = 3;
         }
@@ -301,7 +306,7 @@ mod tests {
 
     #[test]
     fn names_are_bounded() {
-        let mut window = Window::at(1, 1);
+        let mut window = Window::at(Minute::new(1), 1);
         let sketched = (0..1_000)
             .filter(|n| {
                 window

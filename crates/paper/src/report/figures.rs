@@ -2,9 +2,9 @@
 
 use super::Writing;
 use crate::document::{Block, Line, Mark, Plot, Side, Text, Tone};
-use tidegate_decide::series::MINUTE_MS;
 use tidegate_model::Instant;
 use tidegate_model::figure::Unit;
+use tidegate_model::minute::MINUTE_MS;
 
 /// Before an incident so many milliseconds are shown, and behind it.
 const AROUND_MS: i64 = 20 * MINUTE_MS;

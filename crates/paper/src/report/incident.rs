@@ -7,11 +7,11 @@ use super::figures::{Minute, SideFigures, sum};
 use super::{Input, Writing};
 use crate::document::{Block, Table, Text, Tone};
 use tidegate_decide::explain::{self, sentence};
-use tidegate_decide::series::MINUTE_MS;
 use tidegate_model::command::{Cause, Command};
 use tidegate_model::condition::Condition;
 use tidegate_model::figure::{Basis, Figure, Unit};
 use tidegate_model::history::{Entry, EntryCause};
+use tidegate_model::minute::MINUTE_MS;
 use tidegate_model::number::{Grouped, counted};
 use tidegate_model::{Instant, Percentage};
 

@@ -4,27 +4,26 @@
 use super::view::Present;
 use tidegate_decide::forecast::{Basis, Expected, Forecast, JS_ERROR_RATE, PAGE_ONE_IN, forecast};
 use tidegate_decide::rollout::Rollout;
-use tidegate_decide::series::{Span, minute_of};
+use tidegate_decide::series::Span;
 use tidegate_model::Name;
 use tidegate_model::condition::{Metric, Term};
 use tidegate_model::measured::sketch::bucket;
 use tidegate_model::measured::{Tally, Window};
+use tidegate_model::minute::DAY_MINUTES;
 use tidegate_model::variant::Variant;
 
 /// What was measured in less time says nothing of an hour, in minutes.
 const MINUTES_MIN: u64 = 10;
 /// Among fewer observations a share cannot be distinguished from none.
 const OBSERVATIONS_MIN: u64 = 1_000;
-const DAY_MINUTES: u64 = 24 * 60;
 
 /// Foretells what was measured long enough for it.
 pub fn measured(present: &Present<'_>, rollout: &Rollout) -> Option<Forecast> {
-    let now = minute_of(present.now);
+    let now = present.now.minute();
     let metrics = present.deployment.metrics.get(&rollout.plan.key)?;
-    let windows: Vec<&Window> =
-        metrics.series.over(Span { revision: 0, minute: Some(now.saturating_sub(DAY_MINUTES)) }).collect();
+    let windows: Vec<&Window> = metrics.series.over(Span { revision: 0, minute: Some(now - DAY_MINUTES) }).collect();
     let since = windows.iter().map(|window| window.minute).min()?;
-    let minutes = now.saturating_sub(since).saturating_add(1);
+    let minutes = now.minutes_since(since).saturating_add(1);
     if minutes < MINUTES_MIN {
         return None;
     }
@@ -103,7 +102,7 @@ mod tests {
 
     use super::*;
     use tidegate_decide::deployment::Deployment;
-    use tidegate_model::Instant;
+    use tidegate_model::Minute;
     use tidegate_model::measured::{Measure, SlicedCounts};
     use tidegate_model::plan::set::read_rollout;
 
@@ -114,18 +113,18 @@ mod tests {
     /// So many minutes of 300 requests to legacy, of which one or two fail and three take longer than a second.
     fn after(minutes: u64) -> Option<Forecast> {
         let plan = Rc::new(read_rollout(PLAN).unwrap_or_else(|faults| panic!("{faults:?}")));
-        let start = 30_000_000_u64;
-        let at = |minute: u64| Instant::from_epoch_ms(i64::try_from(minute * 60_000).unwrap());
+        let start = Minute::new(30_000_000);
         let mut deployment = Deployment::default();
-        deployment.rollouts.insert(Rollout::new(Rc::clone(&plan), "".into(), 0, at(start)));
-        for minute in start..start + minutes {
-            let mut window = Window::at(minute, 0);
+        deployment.rollouts.insert(Rollout::new(Rc::clone(&plan), "".into(), 0, start.start()));
+        for minute in 0..minutes {
+            let at = start + minute;
+            let mut window = Window::at(at, 0);
             let tally = window.tally_mut(Variant::Legacy, None).unwrap();
             (tally.requests, tally.errors) = (300, 1 + minute % 2);
             let sketch = tally.sketch_mut(&Measure::Latency).unwrap();
             sketch.add(bucket(200.0).unwrap(), 297);
             sketch.add(bucket(2_000.0).unwrap(), 3);
-            deployment.metrics.get_mut(&plan.key).count(window, &SlicedCounts::default(), at(minute));
+            deployment.metrics.get_mut(&plan.key).count(window, &SlicedCounts::default(), at.start());
         }
         let present = Present {
             deployment: &deployment,
@@ -134,7 +133,7 @@ mod tests {
             setup: &[],
             reaches: &[],
             isolates: 0,
-            now: at(start + minutes - 1),
+            now: (start + (minutes - 1)).start(),
         };
         measured(&present, deployment.rollouts.get(&plan.key)?)
     }

@@ -11,12 +11,12 @@ use super::view::Present;
 use tidegate_decide::evidence_history::Line;
 use tidegate_decide::judge::adoption::{OPTED_OUT, opted_out};
 use tidegate_decide::rollout::Rollout;
-use tidegate_decide::series::{MINUTE_MS, Span, minute_of};
+use tidegate_decide::series::Span;
 use tidegate_decide::sessions::Ended;
 use tidegate_model::measured::{Sample, Side, Sketch, Tally, Window};
 use tidegate_model::plan::{ENDPOINTS_MAX, Plan};
 use tidegate_model::variant::Variant;
-use tidegate_model::{Duration, Instant, Name};
+use tidegate_model::{Duration, Instant, Minute, Name};
 
 /// What is shown where nobody says since when.
 const SINCE_MS_DEFAULT: i64 = 2 * 3_600_000;
@@ -39,9 +39,8 @@ pub struct Asked {
 
 impl Asked {
     /// The first minute that is shown.
-    pub fn minute(&self) -> u64 {
-        let minute = minute_of(self.since);
-        minute - minute % u64::from(self.minutes)
+    pub fn minute(&self) -> Minute {
+        self.since.minute().first_of(u64::from(self.minutes))
     }
 }
 
@@ -141,9 +140,8 @@ fn raw(view: &Measured) -> Box<RawValue> {
 
 fn view(window: &Window, endpoint: Option<&Name>, under: Option<&InForce>) -> Measured {
     let sample = Some(&window.subjects).filter(|sample| !sample.is_empty());
-    let at = Instant::from_epoch_ms(i64::try_from(window.minute).unwrap_or(i64::MAX).saturating_mul(MINUTE_MS));
     Measured {
-        at: at.into(),
+        at: window.minute.start().into(),
         minutes: window.minutes,
         revision: window.revision,
         percentage: under.map(|under| shapes::Percent(under.percentage)),
@@ -208,7 +206,7 @@ pub fn sessions_of_day(present: &Present<'_>, key: &Name) -> Ended {
 }
 
 fn last_day(present: &Present<'_>) -> Span {
-    Span { revision: 0, minute: Some(minute_of(present.now.minus_ms(DAY_MS))) }
+    Span { revision: 0, minute: Some(present.now.minus_ms(DAY_MS).minute()) }
 }
 
 /// The counts of a side, by name.
@@ -273,7 +271,7 @@ mod tests {
 
     #[test]
     fn a_side_tells_what_came_of_its_requests() {
-        let mut window = Window::at(29_000_000, 7);
+        let mut window = Window::at(Minute::new(29_000_000), 7);
         let shown = |window: &Window| serde_json::to_string(&view(window, None, None).sides).unwrap();
         window.tally_mut(Variant::New, None).unwrap().requests = 70;
         let counts = r#"{"variant":"new","requests":70,"errors":0,"client_errors":0,"timeouts":0,"abandoned":0,"broken":0,"rescued":0,"pages":0,"failed_pages":0,"js_errors":0"#;

@@ -13,10 +13,10 @@ use super::{Report, SCREENS_MAX, fingerprint};
 use crate::api::problem::Problem;
 use crate::exposure::ExposureKey;
 use tidegate_decide::judge::adoption::{OPTED_OUT, VIEW};
-use tidegate_model::Name;
 use tidegate_model::condition::Vital;
 use tidegate_model::measured::{Measure, sketch};
 use tidegate_model::node::{Node, Value};
+use tidegate_model::{Minute, Name};
 
 /// The longest body, in bytes.
 pub const BODY_BYTES_MAX: u32 = 16 << 10;
@@ -47,7 +47,7 @@ pub struct Body {
 ///
 /// # Errors
 /// When it cannot be read, or its token does not count.
-pub fn read(text: &str, key: &ExposureKey, host: &str, minute: u64) -> Result<Body, Problem> {
+pub fn read(text: &str, key: &ExposureKey, host: &str, minute: Minute) -> Result<Body, Problem> {
     let node: Node = serde_json::from_str(text).map_err(|error| {
         Problem::malformed(format!("the body is no JSON: {error}"), "send what `/_tidegate/beacon.js` sends")
     })?;
@@ -211,7 +211,7 @@ mod tests {
     use tidegate_decide::assign::Variant;
 
     const HOST: &str = "shop.example.com";
-    const MINUTE: u64 = 29_000_000;
+    const MINUTE: Minute = Minute::new(29_000_000);
 
     fn key() -> ExposureKey {
         ExposureKey::derive("a key of thirty-two bytes, or so").unwrap_or_else(|| unreachable!())

@@ -79,13 +79,14 @@ mod tests {
     use super::super::body::read;
     use super::*;
     use crate::exposure::{Exposure, Issuer};
+    use tidegate_model::Minute;
     use tidegate_model::variant::Variant;
 
     const HOST: &str = "shop.example.com";
-    const MINUTE: u64 = 29_000_000;
+    const MINUTE: Minute = Minute::new(29_000_000);
 
     fn now() -> Instant {
-        Instant::from_epoch_ms(29_000_000 * 60_000)
+        MINUTE.start()
     }
 
     fn key() -> ExposureKey {

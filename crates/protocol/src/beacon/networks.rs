@@ -21,10 +21,10 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::Report;
-use tidegate_model::Name;
 use tidegate_model::measured::Measure;
 use tidegate_model::subject::fnv1a64;
 use tidegate_model::variant::Variant;
+use tidegate_model::{Minute, Name};
 
 /// So many networks have to report a thing before it counts.
 pub const SEVERAL: usize = 4;
@@ -44,7 +44,6 @@ const HEAVY: usize = 32;
 /// So many things of a rollout are distinguished, for each side. Pages choose the names of events and timings, so
 /// the one that the fewest networks have reported makes room.
 const THINGS_MAX: usize = 40;
-const HOUR_MINUTES: u64 = 60;
 const MIXED: &str = "mixed";
 
 /// What reports of all rollouts came from where.
@@ -82,7 +81,7 @@ const ERRORS: Limit = Limit { few: FEW_ERRORS, share: SHARE };
 impl Networks {
     /// Takes out of a report what its network may not add at this minute, and its network. `None` where the
     /// view itself is too much, or nothing is left to count.
-    pub fn admit(&mut self, mut report: Report, minute: u64) -> Option<Report> {
+    pub fn admit(&mut self, mut report: Report, minute: Minute) -> Option<Report> {
         let Some(network) = report.network.take() else { return Some(report) };
         let index = match self.rollouts.binary_search_by(|(own, _)| own.cmp(&report.rollout)) {
             Ok(index) => index,
@@ -92,7 +91,7 @@ impl Networks {
             }
         };
         let (_, things) = self.rollouts.get_mut(index)?;
-        let mut asking = Asking { things, network, variant: report.variant, hour: minute / HOUR_MINUTES };
+        let mut asking = Asking { things, network, variant: report.variant, hour: minute.hour() };
         if report.is_view && asking.take("view", VIEWS, 1) == 0 {
             return None;
         }
@@ -252,7 +251,7 @@ mod tests {
     use super::*;
     use tidegate_model::condition::Vital;
 
-    const MINUTE: u64 = 29_000_040;
+    const MINUTE: Minute = Minute::new(29_000_040);
 
     fn report(network: u32, variant: Variant) -> Report {
         Report {
@@ -283,7 +282,7 @@ mod tests {
     }
 
     /// How many of these count with an error.
-    fn failures(networks: &mut Networks, minute: u64, reports: impl Iterator<Item = Report>) -> usize {
+    fn failures(networks: &mut Networks, minute: Minute, reports: impl Iterator<Item = Report>) -> usize {
         reports.filter_map(|report| networks.admit(report, minute)).filter(|report| report.js_errors > 0).count()
     }
 

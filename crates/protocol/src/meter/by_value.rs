@@ -11,6 +11,7 @@ use super::exposed::Fresh;
 use super::row::Happened;
 use crate::browsers;
 use crate::message::RequestText;
+use tidegate_model::Minute;
 use tidegate_model::dimension::Dimension;
 use tidegate_model::measured::by_value::{OTHER, Troubles};
 use tidegate_model::measured::{Tally, ValueCounts};
@@ -59,7 +60,7 @@ pub struct Vouched(Vec<Slot>);
 struct Slot {
     /// 0 in one that is free.
     value: u64,
-    minute: u64,
+    minute: Minute,
     /// The first clients, as many as have sent it so far.
     clients: [u64; CLIENTS_MIN],
     count: usize,
@@ -67,7 +68,7 @@ struct Slot {
 
 impl Vouched {
     /// Takes note of who sends a value; whether enough have. Who is nobody vouches for nothing.
-    fn note(&mut self, value: u64, client: Option<u64>, minute: u64) -> bool {
+    fn note(&mut self, value: u64, client: Option<u64>, minute: Minute) -> bool {
         if self.0.is_empty() {
             self.0 = vec![Slot::default(); REMEMBERED];
         }
@@ -79,7 +80,7 @@ impl Vouched {
             self.0.get(*index).is_some_and(is_free)
         };
         // Of those that may be taken the one that was used longest ago.
-        let oldest = |index: &usize| self.0.get(*index).map_or(0, |slot| slot.minute);
+        let oldest = |index: &usize| self.0.get(*index).map_or(Minute::EPOCH, |slot| slot.minute);
         let index = places.clone().find(is_it).or_else(|| places.filter(may_take).min_by_key(oldest));
         let Some(slot) = index.and_then(|index| self.0.get_mut(index)) else { return false };
         if slot.value != value {
@@ -121,7 +122,7 @@ pub fn count(
         let value = match dimension {
             Dimension::Header(name) => traits.request.named(name).and_then(Dimension::shown).filter(|value| {
                 let hash = fnv1a64(value.as_bytes()).wrapping_mul(super::SALT) ^ fnv1a64(name.as_bytes());
-                vouched.note(hash, client, super::minute_of(visit.at_ms))
+                vouched.note(hash, client, visit.minute)
             }),
             plain => plain_value(plain, traits.request.header("user-agent"), traits.country.as_ref()),
         };
@@ -152,20 +153,21 @@ mod tests {
     #[test]
     fn a_value_is_named_once_three_clients_have_sent_it() {
         let mut vouched = Vouched::default();
-        let sent = [1, 1, 2, 2, 3, 1].map(|client| vouched.note(77, Some(client), 1));
+        let sent = [1, 1, 2, 2, 3, 1].map(|client| vouched.note(77, Some(client), Minute::new(1)));
         assert_eq!(sent, [false, false, false, false, true, true]);
-        assert!((0..100).all(|_| !vouched.note(5, None, 1)), "nobody vouches for nothing");
+        assert!((0..100).all(|_| !vouched.note(5, None, Minute::new(1))), "nobody vouches for nothing");
     }
 
     #[test]
     fn whoever_floods_it_names_nothing_and_takes_no_name_away() {
         let mut vouched = Vouched::default();
-        (1..=3).for_each(|client| _ = vouched.note(77, Some(client), 1));
-        let named =
-            (0..100_000_u64).filter(|n| vouched.note(n.wrapping_mul(0x9e37_79b9_7f4a_7c15), Some(9), 2)).count();
+        (1..=3).for_each(|client| _ = vouched.note(77, Some(client), Minute::new(1)));
+        let named = (0..100_000_u64)
+            .filter(|n| vouched.note(n.wrapping_mul(0x9e37_79b9_7f4a_7c15), Some(9), Minute::new(2)))
+            .count();
         assert_eq!((named, vouched.0.len()), (0, REMEMBERED));
-        assert!(vouched.note(77, Some(4), 3), "who was named stays so");
-        assert!(!vouched.note(77 + REMEMBERED as u64, Some(4), 3), "one in the same place finds another");
+        assert!(vouched.note(77, Some(4), Minute::new(3)), "who was named stays so");
+        assert!(!vouched.note(77 + REMEMBERED as u64, Some(4), Minute::new(3)), "one in the same place finds another");
     }
 
     #[test]

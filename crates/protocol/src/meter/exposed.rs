@@ -4,6 +4,7 @@
 //! which a tree or a sorted list would make dearer, and it ends at a fixed size: in an isolate that is
 //! flooded with ids, who comes later in the minute is not compared.
 
+use tidegate_model::Minute;
 use tidegate_model::measured::Quantity;
 
 /// So many subjects of a minute are remembered, each once for every rollout, so with a thousand flags 131 of them: 8 MB.
@@ -24,7 +25,7 @@ pub type Kinds = [bool; KINDS.len()];
 /// The subjects of one minute.
 #[derive(Default)]
 pub struct Exposed {
-    minute: u64,
+    minute: Minute,
     /// A power of two, at least twice as many as are used.
     slots: Vec<Slot>,
     used: usize,
@@ -55,7 +56,7 @@ impl Fresh {
 
 impl Exposed {
     /// Takes note of a subject at these places; `None` where there is no room for it.
-    pub fn note(&mut self, minute: u64, key: u64, places: u32, happened: Kinds) -> Option<Fresh> {
+    pub fn note(&mut self, minute: Minute, key: u64, places: u32, happened: Kinds) -> Option<Fresh> {
         if minute > self.minute || minute + LATE_MINUTES_MAX < self.minute {
             self.minute = minute;
             self.used = 0;
@@ -125,20 +126,23 @@ mod tests {
     #[test]
     fn a_minute_exposes_a_subject_once_and_fails_it_once() {
         let mut exposed = Exposed::default();
-        assert_eq!(exposed.note(1, 7, 0b01, NOTHING), fresh(0b01, 0));
-        assert_eq!(exposed.note(1, 7, 0b11, FAILED), fresh(0b10, 0b11));
-        assert_eq!(exposed.note(1, 7, 0b11, FAILED), fresh(0, 0));
-        assert_eq!(exposed.note(2, 7, 0b01, FAILED), fresh(0b01, 0b01));
+        assert_eq!(exposed.note(Minute::new(1), 7, 0b01, NOTHING), fresh(0b01, 0));
+        assert_eq!(exposed.note(Minute::new(1), 7, 0b11, FAILED), fresh(0b10, 0b11));
+        assert_eq!(exposed.note(Minute::new(1), 7, 0b11, FAILED), fresh(0, 0));
+        assert_eq!(exposed.note(Minute::new(2), 7, 0b01, FAILED), fresh(0b01, 0b01));
     }
 
     #[test]
     fn each_kind_of_event_is_remembered_by_itself() {
         let mut exposed = Exposed::default();
         let timed_out = [true, false, true, false, false];
-        assert_eq!(exposed.note(1, 7, 0b01, FAILED), fresh(0b01, 0b01));
-        assert_eq!(exposed.note(1, 7, 0b11, timed_out), Some(Fresh { exposures: 0b10, events: [0b10, 0, 0b11, 0, 0] }));
+        assert_eq!(exposed.note(Minute::new(1), 7, 0b01, FAILED), fresh(0b01, 0b01));
         assert_eq!(
-            exposed.note(1, 7, 0b11, [false, true, true, true, true]),
+            exposed.note(Minute::new(1), 7, 0b11, timed_out),
+            Some(Fresh { exposures: 0b10, events: [0b10, 0, 0b11, 0, 0] })
+        );
+        assert_eq!(
+            exposed.note(Minute::new(1), 7, 0b11, [false, true, true, true, true]),
             Some(Fresh { exposures: 0, events: [0, 0b11, 0, 0b11, 0b11] })
         );
     }
@@ -146,19 +150,19 @@ mod tests {
     #[test]
     fn what_is_reported_late_does_not_begin_a_minute_again() {
         let mut exposed = Exposed::default();
-        assert_eq!(exposed.note(100, 7, 1, FAILED), fresh(1, 1));
-        assert_eq!(exposed.note(99, 7, 1, FAILED), fresh(0, 0));
-        assert_eq!(exposed.note(100, 7, 1, FAILED), fresh(0, 0));
-        assert_eq!(exposed.note(30, 7, 1, FAILED), fresh(1, 1), "the clock has been set back");
+        assert_eq!(exposed.note(Minute::new(100), 7, 1, FAILED), fresh(1, 1));
+        assert_eq!(exposed.note(Minute::new(99), 7, 1, FAILED), fresh(0, 0));
+        assert_eq!(exposed.note(Minute::new(100), 7, 1, FAILED), fresh(0, 0));
+        assert_eq!(exposed.note(Minute::new(30), 7, 1, FAILED), fresh(1, 1), "the clock has been set back");
     }
 
     #[test]
     fn it_ends_at_its_size_and_knows_those_whom_it_has() {
         let mut exposed = Exposed::default();
-        let taken = (0..150_000).filter(|n| exposed.note(1, key(*n), 1, NOTHING).is_some()).count();
+        let taken = (0..150_000).filter(|n| exposed.note(Minute::new(1), key(*n), 1, NOTHING).is_some()).count();
         assert_eq!((taken, exposed.slots.len()), (SUBJECTS_MAX, SUBJECTS_MAX * 2));
-        assert_eq!(exposed.note(1, key(5), 1, FAILED), fresh(0, 1));
-        assert_eq!(exposed.note(1, key(149_999), 1, FAILED), None);
-        assert!(exposed.note(2, key(149_999), 1, FAILED).is_some(), "the next minute begins anew");
+        assert_eq!(exposed.note(Minute::new(1), key(5), 1, FAILED), fresh(0, 1));
+        assert_eq!(exposed.note(Minute::new(1), key(149_999), 1, FAILED), None);
+        assert!(exposed.note(Minute::new(2), key(149_999), 1, FAILED).is_some(), "the next minute begins anew");
     }
 }

@@ -6,8 +6,8 @@
 //! more than the truth, and for an id that comes all the time hardly less.
 //! (Misra, Gries, "Finding repeated elements", Science of Computer Programming 2, 1982.)
 
-use tidegate_model::Name;
 use tidegate_model::subject::SubjectHash;
+use tidegate_model::{Minute, Name};
 
 const COUNTERS: usize = 8;
 /// In fewer requests a single visitor may well have made many of them.
@@ -23,13 +23,13 @@ const ROLLOUTS_MAX: usize = 1_024;
 #[derive(Default)]
 pub struct Heaviest {
     /// By number of rollout.
-    rollouts: Vec<Option<Minute>>,
+    rollouts: Vec<Option<Ids>>,
 }
 
 /// One rollout's ids of the current minute.
-struct Minute {
+struct Ids {
     rollout: Name,
-    minute: u64,
+    minute: Minute,
     requests: u32,
     counters: [Counter; COUNTERS],
     /// The first different ids, one more than the others that there have to be.
@@ -47,7 +47,7 @@ struct Counter {
 
 impl Heaviest {
     /// Takes note of a request.
-    pub fn note(&mut self, number: usize, rollout: &Name, minute: u64, subject: SubjectHash) {
+    pub fn note(&mut self, number: usize, rollout: &Name, minute: Minute, subject: SubjectHash) {
         if number >= ROLLOUTS_MAX {
             return;
         }
@@ -57,7 +57,7 @@ impl Heaviest {
         let Some(own) = self.rollouts.get_mut(number) else { return };
         match own {
             Some(own) if own.minute == minute && own.rollout == *rollout => own.add(subject.get()),
-            _ => own.insert(Minute::new(rollout, minute)).add(subject.get()),
+            _ => own.insert(Ids::new(rollout, minute)).add(subject.get()),
         }
     }
 
@@ -72,8 +72,8 @@ impl Heaviest {
     }
 }
 
-impl Minute {
-    fn new(rollout: &Name, minute: u64) -> Self {
+impl Ids {
+    fn new(rollout: &Name, minute: Minute) -> Self {
         Self {
             rollout: rollout.clone(),
             minute,
@@ -117,7 +117,7 @@ mod tests {
     fn reported(requests: impl Iterator<Item = u64>) -> Option<f64> {
         let mut heaviest = Heaviest::default();
         let name: Name = "shop".parse().unwrap();
-        requests.for_each(|id| heaviest.note(3, &name, 7, SubjectHash::of(&id.to_le_bytes())));
+        requests.for_each(|id| heaviest.note(3, &name, Minute::new(7), SubjectHash::of(&id.to_le_bytes())));
         let reported = heaviest.take();
         assert_eq!(heaviest.take(), None, "once a minute");
         reported.map(|(rollout, share)| {
@@ -149,11 +149,11 @@ mod tests {
     fn each_minute_begins_anew() {
         let mut heaviest = Heaviest::default();
         let name: Name = "shop".parse().unwrap();
-        for minute in 1..=3 {
+        for minute in (1..=3).map(Minute::new) {
             (0..600_u64).for_each(|n| heaviest.note(0, &name, minute, SubjectHash::of(&(n % 2 * n).to_le_bytes())));
             assert!(heaviest.take().is_some() && heaviest.take().is_none());
         }
-        (0..100_u64).for_each(|n| heaviest.note(0, &name, 4, SubjectHash::of(&(n % 2 * n).to_le_bytes())));
+        (0..100_u64).for_each(|n| heaviest.note(0, &name, Minute::new(4), SubjectHash::of(&(n % 2 * n).to_le_bytes())));
         assert_eq!(heaviest.take(), None);
     }
 }

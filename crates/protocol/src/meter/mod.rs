@@ -25,7 +25,7 @@ use self::heavy::Heaviest;
 use self::row::{Dealt, Happened};
 use self::rows::Rows;
 use self::visit::EVERYWHERE;
-pub use self::visit::{Outcome, Visit, at, is_compared, minute_of, places};
+pub use self::visit::{Outcome, Visit, at, is_compared, places};
 use super::beacon::Report;
 use super::decision::Assigned;
 use super::flush::{Batch, REFUSALS_MAX, Refused};
@@ -132,12 +132,11 @@ impl Meter {
     }
 
     fn enter(&mut self, visit: &Visit<'_>, happened: &Happened) {
-        let Assigned { assignment, subject, number } = visit.assigned;
-        let minute = minute_of(visit.at_ms);
+        let (Assigned { assignment, subject, number }, minute) = (visit.assigned, visit.minute);
         if self.is_off {
             return;
         }
-        let Some(row) = self.rows.of(visit, minute) else { return };
+        let Some(row) = self.rows.of(visit) else { return };
         let places = places(visit.plan, visit.path);
         let salt = if assignment.variant == Variant::New { !row.salt } else { row.salt };
         let hash = subject.map(|subject| self.sampled.hash(subject));
@@ -213,7 +212,7 @@ impl Meter {
         if self.is_off {
             return;
         }
-        let Some(row) = self.rows.of(visit, minute_of(visit.at_ms)) else { return };
+        let Some(row) = self.rows.of(visit) else { return };
         for (_, endpoint) in at(visit.plan, places(visit.plan, visit.path)) {
             if let Some(tally) = row.counted.window.tally_mut(visit.assigned.assignment.variant, endpoint) {
                 tally.rescued = tally.rescued.saturating_add(1);
@@ -228,7 +227,7 @@ impl Meter {
         if self.is_off {
             return;
         }
-        let Some(row) = self.rows.of(visit, minute_of(visit.at_ms)) else { return };
+        let Some(row) = self.rows.of(visit) else { return };
         let slice = subject.filter(|_| is_compared(assignment.reason)).map(|subject| self.sliced.slice(subject));
         let bucket = |ms: f64| sketch::bucket(ms.max(0.0));
         let latency = latency.and_then(|(legacy, new)| bucket(legacy).zip(bucket(new)));

@@ -6,11 +6,11 @@ use crate::flush::Counted;
 use tidegate_decide::assign::Variant;
 use tidegate_decide::judge::by_bin::rates;
 use tidegate_decide::judge::comparing::statuses;
-use tidegate_model::Name;
 use tidegate_model::measured::sliced::STATUSES;
 use tidegate_model::measured::{Measure, Quantity, Seen, SlicedCounts, Window};
 use tidegate_model::plan::Plan;
 use tidegate_model::subject::fnv1a64;
+use tidegate_model::{Minute, Name};
 
 /// A side, everywhere or at an endpoint.
 type Side<'a> = (Variant, Option<&'a Name>);
@@ -77,7 +77,7 @@ pub struct Dealt {
 
 impl Row {
     /// An empty minute.
-    pub fn new(plan: &Plan, revision: u64, minute: u64) -> Self {
+    pub fn new(plan: &Plan, revision: u64, minute: Minute) -> Self {
         let salt = fnv1a64(plan.key.as_str().as_bytes()) ^ revision.wrapping_mul(SALT);
         let counted = Counted {
             rollout: plan.key.clone(),

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::row::Row;
 use super::visit::Visit;
 use crate::flush::Counted;
-use tidegate_model::Name;
+use tidegate_model::{Minute, Name};
 
 /// So many windows wait for a batch: two minutes of a thousand flags, or a day of one rollout.
 const WINDOWS_MAX: usize = 2_048;
@@ -39,8 +39,8 @@ struct Linked {
 
 impl Rows {
     /// The row of a visit, made if there is none; `None` where there is no room.
-    pub fn of(&mut self, visit: &Visit<'_>, minute: u64) -> Option<&mut Row> {
-        let (number, revision) = (visit.assigned.number, visit.assigned.assignment.revision);
+    pub fn of(&mut self, visit: &Visit<'_>) -> Option<&mut Row> {
+        let (number, revision, minute) = (visit.assigned.number, visit.assigned.assignment.revision, visit.minute);
         let place = match self.find(number, &visit.plan.key, revision, minute) {
             Some(place) => place,
             None => {
@@ -70,7 +70,7 @@ impl Rows {
     }
 
     /// Where the row of a minute is. Those of one number are few: mostly it is the first that is looked at.
-    fn find(&self, number: usize, rollout: &Name, revision: u64, minute: u64) -> Option<usize> {
+    fn find(&self, number: usize, rollout: &Name, revision: u64, minute: Minute) -> Option<usize> {
         let mut place = *self.latest.get(number)?;
         loop {
             // Older ones have gone, and so have those before them.
@@ -84,7 +84,7 @@ impl Rows {
     }
 
     /// Makes room for a row of this minute; `None` where only rows of the same minute could go.
-    fn make_room(&mut self, minute: u64) -> Option<()> {
+    fn make_room(&mut self, minute: Minute) -> Option<()> {
         if self.opened >= OPENED_MAX {
             self.shorten();
         }

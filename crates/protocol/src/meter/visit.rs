@@ -3,9 +3,9 @@
 use super::by_value::Traits;
 use crate::decision::Assigned;
 use tidegate_decide::assign::Reason;
-use tidegate_model::Name;
 use tidegate_model::plan::{ENDPOINTS_MAX, Endpoint, Plan};
 use tidegate_model::subject::SubjectHash;
+use tidegate_model::{Minute, Name};
 
 /// A request in the eyes of one rollout.
 #[derive(Clone, Copy, Debug)]
@@ -19,7 +19,7 @@ pub struct Visit<'a> {
     /// Whether its subject has chosen legacy, though the hash has it on new.
     pub has_opted_out: bool,
     /// When the answer came, or it was clear that none would.
-    pub at_ms: f64,
+    pub minute: Minute,
     /// Stands in for the subject of a request without one: at most one failure of it counts in a minute.
     pub client: Option<SubjectHash>,
     /// What it says of itself; `None` where nobody asks.
@@ -42,11 +42,6 @@ pub struct Outcome {
 /// Whether the hash alone has put a subject on its side.
 pub const fn is_compared(reason: Reason) -> bool {
     matches!(reason, Reason::Bucketed | Reason::Holdout)
-}
-
-/// The minute of a time, counted since 1970.
-pub const fn minute_of(at_ms: f64) -> u64 {
-    (at_ms / 60_000.0) as u64
 }
 
 /// The bit of everywhere among places.

@@ -146,10 +146,11 @@ fn histogram(text: &mut Text, name: &str, labels: &[Label<'_>; 4], sketch: &Sket
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tidegate_model::Minute;
 
     #[test]
     fn what_came_of_requests_is_counted_by_side() {
-        let mut total = Window::at(0, 0);
+        let mut total = Window::at(Minute::EPOCH, 0);
         let tally = total.tally_mut(Variant::New, None).unwrap();
         (tally.requests, tally.errors, tally.client_errors, tally.timeouts, tally.abandoned, tally.broken) =
             (9, 8, 7, 6, 5, 4);
