@@ -17,7 +17,7 @@ use tidegate_model::variant::Variant;
 use tidegate_model::{Instant, Name};
 use tidegate_paper::dates::{Dates, dates};
 use tidegate_paper::document::Document;
-use tidegate_paper::report::{self, Minute, SideFigures};
+use tidegate_paper::report::{self, SideFigures, Stretch};
 use tidegate_paper::runbook::{self, Load, Subject};
 use tidegate_paper::{html, ics, markdown};
 use tidegate_protocol::api::metrics::Asked;
@@ -106,11 +106,11 @@ pub fn report(
     let is_short = now_ms - begun_ms <= MINUTES_MS;
     let fine = windows(begun_ms.max(now_ms - MINUTES_MS), 1)?;
     let coarse = if is_short { fine.clone() } else { windows(begun_ms.max(now_ms - HOURS_MS), 60)? };
-    let read = |texts: &[Box<serde_json::value::RawValue>]| -> Vec<Minute> {
+    let read = |texts: &[Box<serde_json::value::RawValue>]| -> Vec<Stretch> {
         texts
             .iter()
             .filter_map(|text| serde_json::from_str::<Measured>(text.get()).ok())
-            .map(|own| minute(&own))
+            .map(|own| stretch(&own))
             .collect()
     };
     let (minutes, measured) = (read(&fine), read(&coarse));
@@ -150,13 +150,13 @@ fn wrong(own: &shapes::Rollout) -> Vec<String> {
     problems.chain(faults).chain(broke).collect()
 }
 
-fn minute(own: &Measured) -> Minute {
+fn stretch(own: &Measured) -> Stretch {
     let side = |wanted: Variant| {
         let found =
             own.sides.iter().find(|side| side.endpoint.is_none() && side.variant == wanted.to_string().as_str());
         found.map(side_figures).unwrap_or_default()
     };
-    Minute {
+    Stretch {
         at_ms: own.at.get().map_or(0, Instant::as_epoch_ms),
         minutes: own.minutes,
         percentage: own.percentage.as_ref().map(|percentage| percentage.0),

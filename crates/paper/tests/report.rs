@@ -10,7 +10,7 @@ use tidegate_model::history::{Entry, EntryCause, GatesLeft};
 use tidegate_model::minute::MINUTE_MS;
 use tidegate_model::plan::Plan;
 use tidegate_model::plan::set::read_rollout;
-use tidegate_paper::report::{Input, Minute, SideFigures, report};
+use tidegate_paper::report::{Input, SideFigures, Stretch, report};
 use tidegate_paper::{html, markdown};
 
 fn at(minute: i64, second: i64) -> Instant {
@@ -75,7 +75,7 @@ fn history(plan: &Plan) -> (Vec<Entry>, Rollout) {
 }
 
 /// What was measured: new fails from minute 79 on, and is asked for the last time in minute 82.
-fn minutes() -> Vec<Minute> {
+fn minutes() -> Vec<Stretch> {
     let side = |requests: u64, errors: u64, rescued: u64, p95: f64| SideFigures {
         requests,
         errors,
@@ -100,13 +100,13 @@ fn minutes() -> Vec<Minute> {
             } else {
                 side(880 + 11 * wave, 3, 0, 210.0 + wave as f64)
             };
-            Minute {
+            Stretch {
                 at_ms: at(minute, 0).as_epoch_ms(),
                 minutes: 1,
                 users: (new.requests > 0).then_some(new.requests as f64 / 2.6),
                 new,
                 legacy,
-                ..Minute::default()
+                ..Stretch::default()
             }
         })
         .collect()

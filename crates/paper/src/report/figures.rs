@@ -11,7 +11,7 @@ const AROUND_MS: i64 = 20 * MINUTE_MS;
 
 /// What was measured under one revision in a span of time.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Minute {
+pub struct Stretch {
     /// When it begins, in milliseconds since 1970-01-01T00:00Z.
     pub at_ms: i64,
     /// How many minutes it spans.
@@ -79,8 +79,8 @@ impl SideFigures {
 }
 
 /// All of them together.
-pub fn sum<'a>(minutes: impl IntoIterator<Item = &'a Minute>) -> Minute {
-    let mut sum = Minute::default();
+pub fn sum<'a>(minutes: impl IntoIterator<Item = &'a Stretch>) -> Stretch {
+    let mut sum = Stretch::default();
     for minute in minutes {
         sum.new.add(&minute.new);
         sum.legacy.add(&minute.legacy);
@@ -89,16 +89,16 @@ pub fn sum<'a>(minutes: impl IntoIterator<Item = &'a Minute>) -> Minute {
 }
 
 /// As fine as each time was kept: minutes, and before the first of them hours.
-pub fn finest(measured: &[Minute], minutes: &[Minute]) -> Vec<Minute> {
+pub fn finest(measured: &[Stretch], minutes: &[Stretch]) -> Vec<Stretch> {
     let first_ms = minutes.iter().map(|minute| minute.at_ms).min().unwrap_or(i64::MAX);
-    let is_before = |hour: &&Minute| hour.at_ms + i64::from(hour.minutes) * MINUTE_MS <= first_ms;
-    let all: Vec<Minute> = measured.iter().filter(is_before).chain(minutes).cloned().collect();
+    let is_before = |hour: &&Stretch| hour.at_ms + i64::from(hour.minutes) * MINUTE_MS <= first_ms;
+    let all: Vec<Stretch> = measured.iter().filter(is_before).chain(minutes).cloned().collect();
     by_time(&all)
 }
 
 /// One for each span of time: revisions of one minute are put together.
-pub fn by_time(minutes: &[Minute]) -> Vec<Minute> {
-    let mut all: Vec<Minute> = Vec::new();
+pub fn by_time(minutes: &[Stretch]) -> Vec<Stretch> {
+    let mut all: Vec<Stretch> = Vec::new();
     for minute in minutes {
         match all.last_mut().filter(|own| own.at_ms == minute.at_ms) {
             Some(own) => {
@@ -129,15 +129,15 @@ impl Writing<'_> {
             let from = incident.began.unwrap_or(incident.entry.at).as_epoch_ms() - AROUND_MS;
             (from, incident.entry.at.as_epoch_ms() + AROUND_MS)
         });
-        let is_shown = |minute: &&Minute| window.is_none_or(|(from, to)| (from..=to).contains(&minute.at_ms));
-        let fine: Vec<Minute> = input.minutes.iter().filter(is_shown).cloned().collect();
-        let coarse: Vec<Minute> = input.measured.iter().filter(is_shown).cloned().collect();
+        let is_shown = |minute: &&Stretch| window.is_none_or(|(from, to)| (from..=to).contains(&minute.at_ms));
+        let fine: Vec<Stretch> = input.minutes.iter().filter(is_shown).cloned().collect();
+        let coarse: Vec<Stretch> = input.measured.iter().filter(is_shown).cloned().collect();
         let minutes = by_time(if window.is_some() && fine.len() > 1 { &fine } else { &coarse });
         let (Some(first), Some(last)) = (minutes.first(), minutes.last()) else { return Vec::new() };
         let length = i64::from(last.minutes.max(1)) * MINUTE_MS;
         let span = (Instant::from_epoch_ms(first.at_ms), Instant::from_epoch_ms(last.at_ms + length));
         let plot = |title: &str, unit: Unit, of: &dyn Fn(&SideFigures) -> Option<f64>| {
-            let line = |name, side, figures: &dyn Fn(&Minute) -> SideFigures| Line {
+            let line = |name, side, figures: &dyn Fn(&Stretch) -> SideFigures| Line {
                 name,
                 side,
                 is_stepped: false,
@@ -184,7 +184,7 @@ impl Writing<'_> {
             })));
         }
         if minutes.iter().any(|minute| minute.opt_out_rate.is_some()) {
-            let point = |minute: &Minute| {
+            let point = |minute: &Stretch| {
                 let none = (minute.new.requests > 0).then_some(0.0);
                 (Instant::from_epoch_ms(minute.at_ms + length / 2), minute.opt_out_rate.or(none))
             };

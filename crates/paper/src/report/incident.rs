@@ -3,7 +3,7 @@
 //! When it began is worked out from the minutes: the first of those in a row, up to the step back, in which the figure
 //! that decided stands out. A minute is all that is known of it. What has no such figure is for people to find out.
 
-use super::figures::{Minute, SideFigures, sum};
+use super::figures::{SideFigures, Stretch, sum};
 use super::{Input, Writing};
 use crate::document::{Block, Table, Text, Tone};
 use tidegate_decide::explain::{self, sentence};
@@ -33,7 +33,7 @@ pub struct Incident<'a> {
     /// The last moment at which new was asked by users, where that is known.
     pub over: Option<Instant>,
     /// The minutes from its beginning to its end.
-    pub minutes: Vec<Minute>,
+    pub minutes: Vec<Stretch>,
 }
 
 /// Whether a step takes something back, or holds it because of figures.
@@ -48,7 +48,7 @@ pub fn is_incident(entry: &Entry) -> bool {
 }
 
 /// The incidents of a history.
-pub fn incidents<'a>(input: &Input<'a>, minutes: &[Minute]) -> Vec<Incident<'a>> {
+pub fn incidents<'a>(input: &Input<'a>, minutes: &[Stretch]) -> Vec<Incident<'a>> {
     let history = input.history;
     let steps = history.iter().enumerate().filter(|(index, entry)| {
         let was_on = index
@@ -70,13 +70,13 @@ pub fn incidents<'a>(input: &Input<'a>, minutes: &[Minute]) -> Vec<Incident<'a>>
         .collect()
 }
 
-fn one<'a>(entry: &'a Entry, before: Option<&'a Entry>, until: Option<Instant>, minutes: &[Minute]) -> Incident<'a> {
+fn one<'a>(entry: &'a Entry, before: Option<&'a Entry>, until: Option<Instant>, minutes: &[Stretch]) -> Incident<'a> {
     let at_ms = entry.at.as_epoch_ms();
-    let earlier: Vec<&Minute> =
+    let earlier: Vec<&Stretch> =
         minutes.iter().filter(|minute| minute.at_ms <= at_ms && minute.at_ms >= at_ms - BEFORE_MS).collect();
     let began = entry.measured.first().and_then(|figure| began(figure, &earlier));
     let until_ms = until.map_or(at_ms + BEHIND_MS, Instant::as_epoch_ms);
-    let is_asked = |minute: &&Minute| minute.new.requests > 0;
+    let is_asked = |minute: &&Stretch| minute.new.requests > 0;
     let later = minutes.iter().filter(|minute| minute.at_ms + MINUTE_MS > at_ms && minute.at_ms < until_ms);
     // While a share stays on new it goes on being asked.
     let is_nobody = entry.state.percentage == Percentage::ZERO || entry.state.killed;
@@ -96,7 +96,7 @@ fn one<'a>(entry: &'a Entry, before: Option<&'a Entry>, until: Option<Instant>, 
 }
 
 /// The first of the minutes in a row, up to the last, in which the figure stands out.
-fn began(figure: &Figure, earlier: &[&Minute]) -> Option<Instant> {
+fn began(figure: &Figure, earlier: &[&Stretch]) -> Option<Instant> {
     let whole = sum(earlier.iter().copied());
     let usual = of(figure, &whole.legacy).unwrap_or_default();
     let mut first = None;
@@ -267,7 +267,7 @@ impl Writing<'_> {
         const ROWS_MAX: usize = 40;
         let at_ms = incident.entry.at.as_epoch_ms();
         let from_ms = incident.began.map_or(at_ms, Instant::as_epoch_ms) - BEFORE;
-        let shown: Vec<&Minute> =
+        let shown: Vec<&Stretch> =
             self.minutes.iter().filter(|minute| minute.at_ms >= from_ms && minute.at_ms <= at_ms + BEHIND).collect();
         if shown.is_empty() {
             return Vec::new();

@@ -8,7 +8,7 @@ mod incident;
 mod log;
 
 use super::document::{Block, Document, Span, Table, Text, Tone};
-pub use figures::{Minute, SideFigures};
+pub use figures::{SideFigures, Stretch};
 use incident::{Incident, incidents};
 use tidegate_decide::explain::{self, sentence};
 use tidegate_decide::judge::{Judgement, Verdict};
@@ -31,9 +31,9 @@ pub struct Input<'a> {
     /// Its history, the oldest entry first.
     pub history: &'a [Entry],
     /// What was measured since it began, in the order of time: minutes, or hours of a long one.
-    pub measured: &'a [Minute],
+    pub measured: &'a [Stretch],
     /// The same by minutes, as far as they are kept.
-    pub minutes: &'a [Minute],
+    pub minutes: &'a [Stretch],
     /// Different users on new in this attempt, where they were counted.
     pub users: Option<f64>,
     /// Messages to people: when, and what.
@@ -55,7 +55,7 @@ struct Writing<'a> {
     record: &'a Record,
     zone: Zone,
     /// What was measured, as fine as each time was kept.
-    minutes: Vec<Minute>,
+    minutes: Vec<Stretch>,
     incidents: Vec<Incident<'a>>,
 }
 
