@@ -5,7 +5,8 @@ import http from 'node:http';
 export async function startOutside(originOf) {
   const server = http.createServer((request, response) => {
     const { host: _, ...headers } = request.headers;
-    const forwarded = http.request(`${originOf()}${request.url}`, { headers }, (answer) => {
+    // A connection that was kept may be closed by workerd just as it is used again.
+    const forwarded = http.request(`${originOf()}${request.url}`, { headers, agent: false }, (answer) => {
       response.writeHead(answer.statusCode ?? 502, answer.headers);
       answer.pipe(response);
     });
