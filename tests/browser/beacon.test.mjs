@@ -11,7 +11,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { isOwn } from '../../www/beacon/errors.js';
 import { startFrontend } from '../frontends/serve.mjs';
-import { launch, launchWithProfile } from './chromium.mjs';
+import { launchWhole, launchWithProfile } from './chromium.mjs';
 import { openDeployment } from './deployment.mjs';
 import { EARLY, LATE } from './shop.mjs';
 
@@ -38,7 +38,7 @@ const newContext = (headers = {}) =>
   });
 
 before(async () => {
-  browser = await launch({ ignoreDefaultArgs: ['--disable-back-forward-cache'] });
+  browser = await launchWhole({ ignoreDefaultArgs: ['--disable-back-forward-cache'] });
   shops = { legacy: await startFrontend('legacy'), next: await startFrontend('new') };
   strict = await startStrict();
   [app, other] = [await startApp(), await startApp()];
