@@ -1,4 +1,4 @@
-// A plot of a few series over time, with a legend that tells the values under the cursor (else the
+// A plot of a few series over time, with a legend that shows the values under the cursor (else the
 // latest ones), and the same as a table. All plots of a page share the cursor.
 
 import { measured } from '../text/numbers.js';
@@ -39,7 +39,7 @@ export function mount(root) {
   let structure = null;
   let cursor = null;
 
-  const shown = () => tell(parts, spec, cursor);
+  const shown = () => showValues(parts, spec, cursor);
   const draw = () => {
     const width = Math.floor(parts.canvas.clientWidth);
     if (!spec || spec.empty || width === 0) return;
@@ -173,7 +173,7 @@ function noteOf(spec) {
 }
 
 /** The values under the cursor, or the latest. */
-function tell({ legend, at, mark, canvas: drawn }, spec, cursor) {
+function showValues({ legend, at, mark, canvas: drawn }, spec, cursor) {
   const latest = latestOf(spec);
   const index = cursor ?? latest;
   const value = (place, series) =>

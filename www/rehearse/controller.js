@@ -67,7 +67,7 @@ export function createController({ dispatch, getState }) {
     const wanted = askedOf(getState());
     const begun = performance.now();
     dispatch({ type: 'begin', asked: wanted });
-    current = engine.run(wanted, (tell) => dispatch({ type: 'shown', ...tell }));
+    current = engine.run(wanted, (news) => dispatch({ type: 'shown', ...news }));
     try {
       dispatch({ type: 'ended', report: await current.answer, took_ms: performance.now() - begun });
     } catch (error) {

@@ -7,7 +7,7 @@ import { sentence } from '../text/words.js';
 
 let created = 0;
 
-/** `onEdit(text)`. `update(text, faults)`: the faults as the simulation tells them. */
+/** `onEdit(text)`. `update(text, faults)`: the faults that the simulation finds. */
 export function mount(root, { label, rows, onEdit }) {
   created += 1;
   const id = `editor-${created}`;

@@ -32,19 +32,19 @@ function spawn(module) {
     for (const job of open.values()) job.reject(new Error(problem));
     open.clear();
   };
-  worker.addEventListener('message', ({ data: { id, tell, answer, problem } }) => {
+  worker.addEventListener('message', ({ data: { id, news, answer, problem } }) => {
     const job = open.get(id);
-    if (tell) return job?.onTell(tell);
+    if (news) return job?.onNews(news);
     open.delete(id);
     if (problem === undefined) job?.resolve(answer);
     else job?.reject(new Error(problem));
   });
   worker.addEventListener('error', (event) => failAll(event.message || 'the worker cannot be started'));
 
-  const ask = (job, asked = {}, onTell = () => {}) => {
+  const ask = (job, asked = {}, onNews = () => {}) => {
     last += 1;
     const id = last;
-    const answer = new Promise((resolve, reject) => open.set(id, { resolve, reject, onTell }));
+    const answer = new Promise((resolve, reject) => open.set(id, { resolve, reject, onNews }));
     worker.postMessage({ id, job, ...asked });
     return { answer, stop: () => worker.postMessage({ job: 'stop', of: id }) };
   };
@@ -63,8 +63,8 @@ export async function open() {
   return {
     check: (asked) => first.ask('check', asked).answer,
     summary: (fates) => first.ask('summary', { fates }).answer,
-    /** → `{ answer, stop }`; `onTell({ progress, tracks, events })` hears what is new. */
-    run: (asked, onTell) => first.ask('run', asked, onTell),
+    /** → `{ answer, stop }`; `onNews({ progress, tracks, events })` is called with what is new. */
+    run: (asked, onNews) => first.ask('run', asked, onNews),
     many: (asked, count, onFates) => many(module, asked, count, onFates),
   };
 }

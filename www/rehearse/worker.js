@@ -32,14 +32,14 @@ async function load({ module }) {
   await ready;
 }
 
-/** Lives it through, telling what is new after each piece. */
+/** Lives it through, and sends what is new after each piece. */
 async function run({ plan, scenario, settings }, id) {
   const rehearsal = new Rehearsal(plan, scenario, JSON.stringify(settings));
   try {
     for (;;) {
       const progress = piece(rehearsal);
-      const tell = { progress, tracks: JSON.parse(rehearsal.points()), events: JSON.parse(rehearsal.events()) };
-      self.postMessage({ id, tell });
+      const news = { progress, tracks: JSON.parse(rehearsal.points()), events: JSON.parse(rehearsal.events()) };
+      self.postMessage({ id, news });
       if (progress.over || stopped.delete(id)) return { ...JSON.parse(rehearsal.report()), over: progress.over };
       await turn();
     }
@@ -56,7 +56,7 @@ function piece(rehearsal) {
   return progress;
 }
 
-/** Lives it through and tells its fates alone. */
+/** Lives it through, and answers with its fates alone. */
 function live({ plan, scenario, settings }) {
   const rehearsal = new Rehearsal(plan, scenario, JSON.stringify(settings));
   try {

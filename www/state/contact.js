@@ -1,4 +1,4 @@
-// Whether the console hears from the deployment. `lastAt` is when it answered last, `lostAt` since
+// Whether the deployment answers the console. `lastAt` is when it answered last, `lostAt` since
 // when it does not, `problem` what the last try has met, `tries` how many have failed in a row.
 
 /** @import { Event, Problem } from './events.js' */

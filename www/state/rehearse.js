@@ -40,7 +40,7 @@
  * @property {string} plan
  * @property {string} scenario
  * @property {Record<Amount, number | null> & { rollout: string | null }} settings
- * @property {number} edition grows with each change of what is asked for; a check tells of which it is
+ * @property {number} edition grows with each change of what is asked for; a check answers for one of them
  * @property {Checked | null} checked
  * @property {number} checkedEdition
  * @property {Run | null} run

@@ -1,5 +1,5 @@
 // What frames every page: the line at the top, with where one can go and who one is; the strip that says when the
-// deployment does not answer; and what tells screen readers of changes.
+// deployment does not answer; and the changes that screen readers read out.
 import { el, replaceFor, setAttr, setHidden, setText, svg } from '../parts/dom.js';
 import { icon } from '../parts/small.js';
 import { duration, second } from '../text/time.js';
@@ -72,7 +72,7 @@ const reserve = (root) =>
 
 /**
  * The strip that says when the deployment does not answer: since when, what was tried, and that what is shown is old. It
- * counts seconds, so it is no live region: the announcer tells screen readers.
+ * counts seconds, so it is no live region: the announcer has a text for screen readers.
  */
 export function mountContact(root) {
   root.className = 'contact';
