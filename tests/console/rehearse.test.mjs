@@ -193,6 +193,8 @@ test('a run asked for while the simulation still loads begins when it is there, 
   await page.reload();
   await choose(page, 'ready plans/demo.toml');
   await page.getByText('Loading the simulation…', { exact: true }).first().waitFor();
+  // Where the focus is after the sign-in.
+  await page.getByRole('heading', { level: 1 }).focus();
   await page.keyboard.press('Control+Enter');
   await page.keyboard.press('Control+Enter');
   assert.equal(await page.locator('.fate').count(), 0);

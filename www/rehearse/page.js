@@ -58,16 +58,16 @@ export function mount(root) {
     return part.mount(section, store.dispatch);
   });
   root.append(el('div', { class: 'columns' }, columns.left, columns.right));
-  const onKey = (event) => {
+  /** @param {KeyboardEvent} event */
+  function onKey(event) {
     if (event.key !== 'Enter' || !(event.ctrlKey || event.metaKey)) return;
+    // On a link it opens that in a tab of its own.
+    if (/** @type {Element} */ (event.target).closest('a, dialog')) return;
     event.preventDefault();
     store.dispatch({ type: 'run' });
-  };
-  root.addEventListener('keydown', onKey);
-  document.addEventListener('keydown', onAnywhere);
-  function onAnywhere(event) {
-    if (!root.contains(event.target) && event.target === document.body) onKey(event);
   }
+  // Wherever the focus is: after the sign-in it is on the page's title.
+  document.addEventListener('keydown', onKey);
   render = (state) => {
     for (const view of views) view.update(state);
     run.update(state);
@@ -76,7 +76,7 @@ export function mount(root) {
   return {
     unmount() {
       render = () => {};
-      document.removeEventListener('keydown', onAnywhere);
+      document.removeEventListener('keydown', onKey);
       for (const view of views) view.unmount();
       root.replaceChildren();
     },
