@@ -25,7 +25,7 @@ export function createController({ dispatch, getState }) {
     try {
       engine = await open();
       dispatch({ type: 'engine', status: 'ready' });
-      check();
+      await check();
     } catch (error) {
       fail(error);
     }
